@@ -1,0 +1,54 @@
+"""The JSON API: routers by name, a Problem for every refusal, documents from the machine itself."""
+
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
+
+from core import problems
+from core.operations import BodyReader
+
+
+class ShopAPI(NinjaAPI):
+    def get_openapi_schema(self, **kwargs: Any) -> OpenAPISchema:
+        """Say that a refusal is ``application/problem+json``, which Ninja can not declare."""
+        schema = super().get_openapi_schema(**kwargs)
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                for status, response in operation["responses"].items():
+                    if int(status) >= 400 and "content" in response:
+                        response["content"] = {
+                            "application/problem+json": response["content"][
+                                "application/json"
+                            ]
+                        }
+        return schema
+
+
+api = ShopAPI(
+    title="Guitai 柜台",
+    version="1",
+    description=(
+        "Products, orders and their payment by Alipay. Money is a string with two decimals, in "
+        "yuan; times are RFC 3339. A refusal is problem+json (RFC 9457). Log in on the site: the "
+        "session cookie is the credential, and what writes carries `X-CSRFToken`."
+    ),
+    docs_url="/api/docs",
+    openapi_url="/api/openapi.json",
+    urls_namespace="api",
+    parser=BodyReader(),
+)
+api.add_router("/api/v1/users", "users.api.router", tags=["users"])
+api.add_router("/api/v1/products", "products.api.router", tags=["products"])
+api.add_router("/api/v1/orders", "orders.api.router", tags=["orders"])
+api.add_router("/order", "orders.api.buy_now_router", tags=["orders"])
+api.add_router("/api/v1/orders", "payments.api.router", tags=["orders"])
+
+api.add_exception_handler(problems.Problem, problems.tell)
+api.add_exception_handler(HttpError, problems.tell_http_error)
+api.add_exception_handler(ValidationError, problems.tell_invalid)
+api.add_exception_handler(Http404, problems.tell_not_found)
+api.add_exception_handler(RequestDataTooBig, problems.tell_too_large)

@@ -1,0 +1,300 @@
+"""All settings of the shop, in one file: the environment makes the difference.
+
+``.env.example`` lists every variable. A secret has no default, so that a shop can not go into
+production with one that everybody knows.
+"""
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.FileAwareEnv()
+environ.Env.read_env(BASE_DIR / ".env")
+
+
+# Security
+
+DEBUG = env.bool("DEBUG", default=False)
+try:
+    SECRET_KEY = env.str("SECRET_KEY")
+except ImproperlyConfigured:
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set. Put a long random text into the environment or into .env, for "
+        "example the output of: "
+        'python -c "import secrets; print(secrets.token_urlsafe(50))"'
+    ) from None
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else []
+)
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+HTTPS_ONLY = env.bool("HTTPS_ONLY", default=not DEBUG)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS_ONLY
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
+# Alipay does not follow a redirect, and a probe asks by plain http from within.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^payments/alipay/notify/$"]
+if env.bool("BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    AXES_IPWARE_PROXY_COUNT = env.int("PROXY_COUNT", default=1)
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+# Nothing that a shopper or Alipay posts is larger; files are counted apart.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024
+
+
+# Applications
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "template_partials",
+    "ninja",
+    "axes",
+    "csp",
+    "huey.contrib.djhuey",
+    "core",
+    "users",
+    "products",
+    "orders",
+    "payments",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "core.negotiation.vary_by_audience",
+    "core.problems.ProblemMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "core.urls"
+WSGI_APPLICATION = "core.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+            "builtins": [
+                "core.templatetags.shop",
+                # Django 6 has these tags built in: templates will need no edit then.
+                "template_partials.templatetags.partials",
+            ],
+        },
+    },
+]
+
+
+# Database: a file until it is outgrown, then PostgreSQL by DATABASE_URL
+
+DATABASES = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # select_for_update() does nothing here, so a transaction takes the write lock at once.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,  # seconds
+        # FULL: an order that was confirmed survives a power cut.
+        "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
+    }
+else:
+    # One thread a worker keeps its one connection: a new one per request costs three quarters
+    # of the speed.
+    DATABASES["default"]["CONN_MAX_AGE"] = None
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+
+
+# Users
+
+AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "users:login"
+LOGIN_REDIRECT_URL = "products:list"
+LOGOUT_REDIRECT_URL = "products:list"
+
+# Ten wrong passwords for one name from one address, and both wait for a quarter of an hour.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "users.views.locked_out"
+AXES_VERBOSE = False
+
+
+# Mail
+
+vars().update(env.email("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Guitai <shop@localhost>")
+
+
+# Languages and time: Chinese first; Alipay speaks Beijing time
+
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "Asia/Shanghai"
+USE_TZ = True
+
+
+# Files
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
+MEDIA_URL = "/media/"
+MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / "var" / "media"))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+
+# The worker
+
+HUEY = {
+    "name": "guitai",
+    "huey_class": "huey.SqliteHuey",
+    "filename": env.str("HUEY_PATH", default=str(BASE_DIR / "huey.sqlite3")),
+    "immediate": False,
+    "consumer": {"workers": 1, "worker_type": "thread"},
+}
+
+
+# Logs: to stderr, a line each
+
+LOG_FORMAT = env.str("LOG_FORMAT", default="plain")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "plain": {"()": "core.logs.PlainFormatter"},
+        "json": {"()": "core.logs.JSONFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # Django's own handlers would print each line twice.
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "python-alipay-sdk": {"level": "WARNING"},
+    },
+}
+
+
+# Alipay
+
+ALIPAY_APP_ID = env.str("ALIPAY_APP_ID", default="")
+ALIPAY_SELLER_ID = env.str("ALIPAY_SELLER_ID", default="")
+# True: Alipay's own sandbox; False: production.
+ALIPAY_DEBUG = env.bool("ALIPAY_DEBUG", default=False)
+# Set it for the local sandbox only; otherwise ALIPAY_DEBUG chooses.
+ALIPAY_GATEWAY_URL = env.str("ALIPAY_GATEWAY_URL", default="") or (
+    "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
+    if ALIPAY_DEBUG
+    else "https://openapi.alipay.com/gateway.do"
+)
+ALIPAY_TIMEOUT = env.int("ALIPAY_TIMEOUT", default=5)  # seconds
+
+
+def _default_keys_dir() -> Path:
+    """Where the keys lie when ALIPAY_KEYS_DIR is silent: outside the source tree."""
+    if sys.platform == "win32":
+        return Path(r"D:\VSCode\alipay")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "alipay"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "alipay"
+
+
+ALIPAY_KEYS_DIR = Path(env.str("ALIPAY_KEYS_DIR", default="") or _default_keys_dir())
+
+
+def _key(variable: str, file_name: str) -> str:
+    """Return a key from the environment, else from its file, else nothing (a check says so)."""
+    text = env.str(variable, default="", multiline=True)
+    path = ALIPAY_KEYS_DIR / file_name
+    try:
+        return text or path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+ALIPAY_APP_PRIVATE_KEY_STRING = _key(
+    "ALIPAY_APP_PRIVATE_KEY_STRING", "app_private_key.pem"
+)
+ALIPAY_PUBLIC_KEY_STRING = _key("ALIPAY_PUBLIC_KEY_STRING", "alipay_public_key.pem")
+
+
+# The shop's own rules
+
+ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", default=30)
+
+
+# What a page may load, and where its forms may lead: Chromium follows a form's redirects, so the
+# way to Alipay's cashier is named here.
+
+_gateway = urlsplit(ALIPAY_GATEWAY_URL)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [
+            SELF,
+            f"{_gateway.scheme}://{_gateway.netloc}",
+            "https://*.alipay.com",
+            "https://*.alipaydev.com",
+        ],
+    }
+}

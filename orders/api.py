@@ -1,0 +1,62 @@
+"""/api/v1/orders, and /order/buy/…: placing, reading and cancelling one's own orders."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router, Status
+
+from core.negotiation import see_other
+from core.operations import Page, SessionAuth, refusals
+from orders import checkout
+from orders.models import Order
+from orders.schemas import BuyNowIn, OrderIn, OrderOut, OrdersOut
+
+router = Router(auth=SessionAuth())
+buy_now_router = Router(auth=SessionAuth())
+
+
+def own_orders(request: HttpRequest) -> Any:
+    return Order.objects.of(request.user).prefetch_related("items")
+
+
+@buy_now_router.post(
+    "/buy/{int:product_id}/",
+    response={201: OrderOut, **refusals(400, 401, 403, 404, 409, 413, 415, 422)},
+)
+@see_other
+def buy_now(request: HttpRequest, product_id: int, choice: BuyNowIn) -> Order:
+    """Place an order for one product, at once."""
+    return checkout.buy_now(
+        request.user, product_id=product_id, quantity=choice.quantity
+    )
+
+
+@router.post(
+    "", response={201: OrderOut, **refusals(400, 401, 403, 404, 409, 413, 415, 422)}
+)
+def place_order(request: HttpRequest, order: OrderIn) -> Status[Order]:
+    """Place an order for several products: all of them or none."""
+    return Status(201, checkout.place_order(request.user, order.quantities))
+
+
+@router.get("", response={200: OrdersOut, **refusals(401, 422)})
+def list_orders(request: HttpRequest, page: Query[Page]) -> dict[str, Any]:
+    """List your orders, the newest first."""
+    return page.of(own_orders(request))
+
+
+@router.get("/{order_id}", response={200: OrderOut, **refusals(401, 404)})
+def get_order(request: HttpRequest, order_id: str) -> Order:
+    """Show one of your orders."""
+    return get_object_or_404(own_orders(request), order_id=order_id)
+
+
+@router.post(
+    "/{order_id}/cancel", response={200: OrderOut, **refusals(401, 403, 404, 409)}
+)
+def cancel_order(request: HttpRequest, order_id: str) -> Order:
+    """Cancel an unpaid order: its stock goes back."""
+    order = get_object_or_404(own_orders(request), order_id=order_id)
+    order.cancel()
+    return order

@@ -1,0 +1,26 @@
+"""What may refuse an order.
+
+Problem
+├── OrderNotCancellable     it is no longer unpaid
+└── TotalTooHigh            more than Alipay takes for one trade
+"""
+
+from django.utils.translation import gettext_lazy as _
+
+from core.money import LARGEST, yuan
+from core.problems import Problem
+
+
+class OrderNotCancellable(Problem):
+    status, slug = 409, "order-not-cancellable"
+    title = _("This order can not be cancelled")
+    detail = _("Only an order that has not been paid can be cancelled.")
+
+
+class TotalTooHigh(Problem):
+    status, slug = 422, "total-too-high"
+    title = _("The total is too high")
+
+    def __init__(self) -> None:
+        words = _("One order can not be above {limit}.").format(limit=yuan(LARGEST))
+        super().__init__(words, errors={"quantity": [words]})

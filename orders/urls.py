@@ -1,0 +1,19 @@
+"""/order/…: the buyer's orders; paying one of them is the story of payments."""
+
+from django.urls import include, path
+
+from core.api import api
+from orders import views
+
+app_name = "order"
+
+# The typed operation itself, under the name that templates know.
+buy_now = next(address for address in api.urls[0] if address.name == "buy_now")
+
+urlpatterns = [
+    buy_now,
+    path("order/payment/", include("payments.order_urls")),
+    path("order/", views.order_list, name="list"),
+    path("order/<str:order_id>/", views.order_detail, name="detail"),
+    path("order/<str:order_id>/cancel/", views.cancel_order, name="cancel"),
+]

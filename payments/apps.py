@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PaymentsConfig(AppConfig):
+    name = "payments"
+    verbose_name = _("payments")
+
+    def ready(self) -> None:
+        from payments import checks  # noqa: F401, PLC0415  a check registers by being imported

@@ -1,0 +1,126 @@
+"""What happens when Alipay notifies us.
+
+Alipay POSTs the outcome of a trade to ``notify_url`` and repeats the call for about a day, until
+the answer is the seven letters ``success``. The caller is Alipay, not the buyer's browser: there
+is no session and no CSRF token, and nothing is believed before the signature has been checked.
+
+    1. store    the call as it came
+    2. verify   the signature, with Alipay's public key
+    3. check    that it is a notice about a trade, for our app and our account
+    4. match    the payment by out_trade_no, and its amount
+    5. settle   that payment, once, however often the call comes
+    6. answer   "success": do not call again
+
+Whatever fails a check is answered "failure", and books nothing. Each repeat is then a free chance
+to have mended the fault.
+
+https://opendocs.alipay.com/open/270/105902
+"""
+
+import logging
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from payments import alipay
+from payments.exceptions import Refused
+from payments.models import Notice, Payment
+
+logger = logging.getLogger(__name__)
+
+# A notice has about 30 fields and 1.5 KB; Alipay's longest fields come to less than this.
+MAX_BYTES = 64 * 1024
+MAX_FIELDS = 200
+# What marks the notice of a refund, which comes with the trade_status of a payment.
+REFUND_FIELDS = ("refund_fee", "gmt_refund", "out_biz_no")
+
+
+@csrf_exempt
+@require_POST
+def notify(request: HttpRequest) -> HttpResponse:
+    try:
+        notice = store(request)
+        try:
+            fields = alipay.verified(read(notice.raw))
+            verdict = act_upon(notice, fields)
+        except Refused as refusal:
+            notice.judge(Notice.Verdict.REFUSED, reason=str(refusal))
+            raise
+    except Refused as refusal:
+        logger.warning("Alipay notice refused: %s", refusal)
+        return HttpResponse("failure", status=400, content_type="text/plain")
+    logger.info(
+        "Alipay notice %s of %s: %s", notice.notify_id, notice.out_trade_no, verdict
+    )
+    return HttpResponse("success", content_type="text/plain")
+
+
+def store(request: HttpRequest) -> Notice:
+    """Keep the call as it came; one that is too large to be a notice is refused at once."""
+    if int(request.headers.get("Content-Length") or 0) > MAX_BYTES:
+        raise Refused("size", f"more than {MAX_BYTES} bytes")
+    # What Alipay sends is percent-encoded, hence ASCII; PostgreSQL keeps no NUL.
+    raw = request.body.decode("ascii", errors="backslashreplace").replace("\0", r"\x00")
+    return Notice.objects.create(raw=raw)
+
+
+def read(raw: str) -> dict[str, str]:
+    """Decode the form, once and strictly: what Alipay signed has one value a name, in UTF-8."""
+    try:
+        pairs = parse_qsl(
+            raw, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except UnicodeDecodeError:
+        raise Refused("charset", "not UTF-8") from None
+    except ValueError:
+        raise Refused("fields", f"more than {MAX_FIELDS}") from None
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise Refused("fields", "a name comes twice")
+    return fields
+
+
+def act_upon(notice: Notice, fields: Mapping[str, str]) -> str:
+    """Do what a genuine notice asks for, and return the verdict; both or neither are written."""
+    for name in ("notify_id", "out_trade_no", "trade_no", "trade_status"):
+        setattr(notice, name, fields.get(name, ""))
+    check(fields)
+    trade = alipay.read_trade(fields)
+    payment = matching_payment(trade)
+    with transaction.atomic():
+        if trade.trade_status == "TRADE_CLOSED":
+            is_first, news = payment.close(trade), Notice.Verdict.CLOSED
+        else:
+            is_first, news = payment.settle(trade), Notice.Verdict.SETTLED
+        verdict = news if is_first else Notice.Verdict.REPEATED
+        notice.judge(verdict, payment=payment)
+    return verdict
+
+
+def check(fields: Mapping[str, str]) -> None:
+    """Raise Refused unless this is a notice about a payment to us: a signature is not enough.
+
+    A *return* is signed by the same key and rule; only ``notify_type`` tells it apart.
+    """
+    expected = {
+        "notify_type": "trade_status_sync",
+        "app_id": settings.ALIPAY_APP_ID,
+        "seller_id": settings.ALIPAY_SELLER_ID,
+    }
+    for name, value in expected.items():
+        if fields.get(name) != value:
+            raise Refused(name)
+    if any(name in fields for name in REFUND_FIELDS):
+        raise Refused("refund", "this is the notice of a refund")
+
+
+def matching_payment(trade: alipay.Trade) -> Payment:
+    try:
+        return Payment.objects.get(out_trade_no=trade.out_trade_no)
+    except Payment.DoesNotExist:
+        raise Refused("out_trade_no", "unknown") from None

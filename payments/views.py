@@ -1,0 +1,129 @@
+"""The buyer's steps: to Alipay, back again, and what the page says meanwhile."""
+
+import logging
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import HttpResponseStopPolling
+
+from core.negotiation import SeeOther
+from core.problems import login_required
+from orders.models import Order, OrderStatus
+from payments import alipay
+from payments.exceptions import AlipayTrouble, Refused
+from payments.models import Payment
+
+logger = logging.getLogger(__name__)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def payment_page(request: HttpRequest, order_id: str) -> HttpResponse:
+    """Show what is to be paid; when posted, lead to Alipay, if the order can still be paid."""
+    orders = Order.objects.of(request.user).prefetch_related("items__product")
+    order = get_object_or_404(orders, order_id=order_id)
+    if request.method == "POST":
+        return SeeOther(pay_url(request, order))
+    return render(request, "payments/payment.html", panel_context(order))
+
+
+def pay_url(request: HttpRequest, order: Order) -> str:
+    """Return Alipay's address for this order.
+
+    Raise OrderNotPayable, also when Alipay, asked about an earlier try, says that it is paid.
+    """
+    earlier = order.payments.first()
+    if earlier and order.is_payable:
+        ask(earlier)
+    payment = Payment.objects.attempt(order)
+    return alipay.pay_url(
+        out_trade_no=payment.out_trade_no,
+        total_amount=payment.amount,
+        subject=subject(order),
+        time_expire=payment.time_expire,
+        notify_url=request.build_absolute_uri(reverse("payments:alipay_notify")),
+        return_url=request.build_absolute_uri(reverse("payments:payment_return")),
+    )
+
+
+def subject(order: Order) -> str:
+    """Name the products and quantities, as the buyer reads them in Alipay."""
+    return ", ".join(
+        f"{item.product_name} x{item.quantity}" for item in order.items.all()
+    )
+
+
+@require_safe
+@never_cache
+@login_required
+def panel(request: HttpRequest, order_id: str) -> HttpResponse:
+    """Say how the payment stands; the answer 286 tells htmx to stop asking."""
+    order = get_object_or_404(Order.objects.of(request.user), order_id=order_id)
+    context = panel_context(order)
+    response = render(request, "payments/payment.html#panel", context)
+    return (
+        HttpResponseStopPolling(response.content) if context["is_settled"] else response
+    )
+
+
+def panel_context(order: Order) -> dict[str, Any]:
+    return {
+        "order": order,
+        "is_settled": not order.is_payable,
+        "is_waiting": order.is_payable and order.payments.exists(),
+    }
+
+
+@require_safe
+@never_cache
+def payment_return(request: HttpRequest) -> HttpResponse:
+    """Tell the buyer who comes back how it went. This address proves nothing.
+
+    Its signature says only that Alipay once made it, for anybody who has it; so the order is
+    shown to its buyer alone, and its state is what Alipay answers when it is asked.
+    """
+    try:
+        fields = alipay.verified(request.GET.dict())
+    except Refused as refusal:
+        logger.warning("Alipay return refused: %s", refusal)
+        return render(
+            request, "payments/result.html", {"outcome": "failed"}, status=400
+        )
+    if not request.user.is_authenticated:
+        return render(
+            request, "payments/result.html", {"outcome": "processing", "order": None}
+        )
+
+    payment = get_object_or_404(
+        Payment.objects.filter(order__in=Order.objects.of(request.user)).select_related(
+            "order"
+        ),
+        out_trade_no=fields.get("out_trade_no", ""),
+    )
+    if payment.order.is_unpaid:
+        ask(payment)
+        payment.order.refresh_from_db()
+    outcomes = {OrderStatus.PAID: "success", OrderStatus.UNPAID: "processing"}
+    outcome = outcomes.get(OrderStatus(payment.order.status), "failed")
+    return render(
+        request,
+        "payments/result.html",
+        {"outcome": outcome, **panel_context(payment.order)},
+    )
+
+
+def ask(payment: Payment) -> None:
+    """Ask Alipay about a payment and settle it if it is paid; not to know is no trouble here."""
+    try:
+        trade = alipay.query(payment.out_trade_no)
+        if trade.is_paid:
+            payment.settle(trade)
+        elif trade.trade_status == "TRADE_CLOSED":
+            payment.close(trade)
+    except (AlipayTrouble, Refused) as trouble:
+        logger.info("Payment %s: asked Alipay: %s", payment, trouble)
