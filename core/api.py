@@ -21,9 +21,7 @@ class ShopAPI(NinjaAPI):
                 for status, response in operation["responses"].items():
                     if int(status) >= 400 and "content" in response:
                         response["content"] = {
-                            "application/problem+json": response["content"][
-                                "application/json"
-                            ]
+                            "application/problem+json": response["content"]["application/json"]
                         }
         return schema
 

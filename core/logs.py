@@ -12,9 +12,7 @@ class PlainFormatter(logging.Formatter):
     """``2026-01-02 03:04:05 INFO payments.notify: Order …``, a traceback folded behind ``|``."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "{asctime} {levelname} {name}: {message}", "%Y-%m-%d %H:%M:%S", "{"
-        )
+        super().__init__("{asctime} {levelname} {name}: {message}", "%Y-%m-%d %H:%M:%S", "{")
 
     def format(self, record: logging.LogRecord) -> str:
         return " | ".join(super().format(record).splitlines())
@@ -25,9 +23,7 @@ class JSONFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(
-                timespec="milliseconds"
-            ),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),

@@ -52,10 +52,7 @@ def audience(request: HttpRequest) -> Audience:
         return Audience.HTMX
     if request.path.startswith("/api/") or request.content_type == "application/json":
         return Audience.CLIENT
-    if (
-        request.get_preferred_type(["text/html", "application/json"])
-        == "application/json"
-    ):
+    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         return Audience.CLIENT
     return Audience.PAGE
 
@@ -100,9 +97,7 @@ def vary_by_audience(
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        patch_vary_headers(
-            response, ["HX-Request", "HX-History-Restore-Request", "Accept"]
-        )
+        patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request", "Accept"])
         return response
 
     return middleware

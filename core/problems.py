@@ -52,13 +52,10 @@ class Problem(Exception):
     title: Any = _("The request can not be understood")
     detail: Any = ""
 
-    def __init__(
-        self, detail: Any = "", *, errors: Mapping[str, list[Any]] | None = None
-    ) -> None:
+    def __init__(self, detail: Any = "", *, errors: Mapping[str, list[Any]] | None = None) -> None:
         self.detail = detail or self.detail
         self.errors = {
-            field: [str(words) for words in told]
-            for field, told in (errors or {}).items()
+            field: [str(words) for words in told] for field, told in (errors or {}).items()
         }
         super().__init__(str(self.detail))
 
@@ -148,9 +145,7 @@ def sentence(error: Mapping[str, Any]) -> str:
     context = error.get("ctx", {})
     if error["type"] == "value_error":
         return str(context["error"])
-    return str(SENTENCES.get(error["type"], _("This value is not valid."))).format(
-        **context
-    )
+    return str(SENTENCES.get(error["type"], _("This value is not valid."))).format(**context)
 
 
 def invalid_input(validation_error: ValidationError) -> InvalidInput:
@@ -161,9 +156,7 @@ def invalid_input(validation_error: ValidationError) -> InvalidInput:
     errors: dict[str, list[str]] = {}
     for error in validation_error.errors:
         part, *path = error["loc"]
-        field = ".".join(
-            str(step) for step in (path[1:] if part == "body" else path[-1:])
-        )
+        field = ".".join(str(step) for step in (path[1:] if part == "body" else path[-1:]))
         errors.setdefault(field or "body", []).append(sentence(error))
     first = next(iter(errors.values()))[0]
     return InvalidInput(first, errors=errors)
@@ -239,9 +232,7 @@ class ProblemMiddleware:
             return refusal
         return response
 
-    def process_exception(
-        self, request: HttpRequest, exception: Exception
-    ) -> HttpResponse | None:
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return tell(request, exception) if isinstance(exception, Problem) else None
 
 

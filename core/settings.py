@@ -31,9 +31,7 @@ except ImproperlyConfigured:
         "example the output of: "
         'python -c "import secrets; print(secrets.token_urlsafe(50))"'
     ) from None
-ALLOWED_HOSTS = env.list(
-    "ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else []
-)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 HTTPS_ONLY = env.bool("HTTPS_ONLY", default=not DEBUG)
@@ -118,9 +116,7 @@ TEMPLATES = [
 
 # Database: a file until it is outgrown, then PostgreSQL by DATABASE_URL
 
-DATABASES = {
-    "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
-}
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # select_for_update() does nothing here, so a transaction takes the write lock at once.
@@ -226,6 +222,8 @@ LOGGING = {
         # Django's own handlers would print each line twice.
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        # A refusal is told to whoever asked; only what broke is worth a line.
+        "django.request": {"level": "ERROR"},
         "python-alipay-sdk": {"level": "WARNING"},
     },
 }
@@ -268,9 +266,7 @@ def _key(variable: str, file_name: str) -> str:
         return ""
 
 
-ALIPAY_APP_PRIVATE_KEY_STRING = _key(
-    "ALIPAY_APP_PRIVATE_KEY_STRING", "app_private_key.pem"
-)
+ALIPAY_APP_PRIVATE_KEY_STRING = _key("ALIPAY_APP_PRIVATE_KEY_STRING", "app_private_key.pem")
 ALIPAY_PUBLIC_KEY_STRING = _key("ALIPAY_PUBLIC_KEY_STRING", "alipay_public_key.pem")
 
 

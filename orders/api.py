@@ -27,14 +27,10 @@ def own_orders(request: HttpRequest) -> Any:
 @see_other
 def buy_now(request: HttpRequest, product_id: int, choice: BuyNowIn) -> Order:
     """Place an order for one product, at once."""
-    return checkout.buy_now(
-        request.user, product_id=product_id, quantity=choice.quantity
-    )
+    return checkout.buy_now(request.user, product_id=product_id, quantity=choice.quantity)
 
 
-@router.post(
-    "", response={201: OrderOut, **refusals(400, 401, 403, 404, 409, 413, 415, 422)}
-)
+@router.post("", response={201: OrderOut, **refusals(400, 401, 403, 404, 409, 413, 415, 422)})
 def place_order(request: HttpRequest, order: OrderIn) -> Status[Order]:
     """Place an order for several products: all of them or none."""
     return Status(201, checkout.place_order(request.user, order.quantities))
@@ -52,9 +48,7 @@ def get_order(request: HttpRequest, order_id: str) -> Order:
     return get_object_or_404(own_orders(request), order_id=order_id)
 
 
-@router.post(
-    "/{order_id}/cancel", response={200: OrderOut, **refusals(401, 403, 404, 409)}
-)
+@router.post("/{order_id}/cancel", response={200: OrderOut, **refusals(401, 403, 404, 409)})
 def cancel_order(request: HttpRequest, order_id: str) -> Order:
     """Cancel an unpaid order: its stock goes back."""
     order = get_object_or_404(own_orders(request), order_id=order_id)

@@ -35,10 +35,7 @@ def place_order(user: Any, quantities: Mapping[int, int]) -> Order:
         raise Http404
 
     order = Order(user=user)
-    items = [
-        OrderItem.of(order, product, quantity=quantities[product.id])
-        for product in products
-    ]
+    items = [OrderItem.of(order, product, quantity=quantities[product.id]) for product in products]
     order.total_price = sum(item.line_total for item in items)
     if order.total_price > LARGEST:
         raise TotalTooHigh

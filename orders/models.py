@@ -78,9 +78,7 @@ class Order(models.Model):
     payment_method = models.CharField(
         _("payment method"), max_length=10, choices=PaymentMethod.choices, blank=True
     )
-    transaction_id = models.CharField(
-        _("transaction number"), max_length=64, blank=True
-    )
+    transaction_id = models.CharField(_("transaction number"), max_length=64, blank=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     expires_at = models.DateTimeField(_("to be paid before"), default=payment_deadline)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -96,9 +94,7 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=OrderStatus.values), name="order_status_known"
             ),
-            models.CheckConstraint(
-                condition=Q(total_price__gte=0), name="order_total_bounds"
-            ),
+            models.CheckConstraint(condition=Q(total_price__gte=0), name="order_total_bounds"),
         ]
         indexes = [models.Index(fields=["user", "-id"], name="order_of_user")]
 
@@ -144,9 +140,7 @@ class Order(models.Model):
         )["total"] or Decimal("0.00")
         self.save(update_fields=["total_price", "updated_at"])
 
-    def mark_paid(
-        self, *, payment_method: str, transaction_id: str, paid_at: datetime
-    ) -> bool:
+    def mark_paid(self, *, payment_method: str, transaction_id: str, paid_at: datetime) -> bool:
         """Become PAID if still UNPAID; return whether this call did it."""
         return self._change(
             OrderStatus.PAID,
@@ -169,9 +163,7 @@ class Order(models.Model):
     def _change(self, status: OrderStatus, **fields: Any) -> bool:
         """Leave UNPAID by compare-and-set: whoever changes the row is the one that did it."""
         fields |= {"status": status, "updated_at": timezone.now()}
-        mine = Order.objects.filter(pk=self.pk, status=OrderStatus.UNPAID).update(
-            **fields
-        )
+        mine = Order.objects.filter(pk=self.pk, status=OrderStatus.UNPAID).update(**fields)
         if mine:
             for name, value in fields.items():
                 setattr(self, name, value)
@@ -212,9 +204,7 @@ class OrderItem(models.Model):
                 condition=Q(price_at_purchase__gte=SMALLEST),
                 name="order_item_price_bounds",
             ),
-            models.UniqueConstraint(
-                fields=["order", "product"], name="order_item_once_a_product"
-            ),
+            models.UniqueConstraint(fields=["order", "product"], name="order_item_once_a_product"),
         ]
 
     def __str__(self) -> str:

@@ -136,9 +136,7 @@ def query(out_trade_no: str) -> Trade:
     Raise AlipaySaysNo, usually ``ACQ.TRADE_NOT_EXIST`` as long as the buyer has not logged in at
     the cashier, or ResultUnknown.
     """
-    answer = _answer_of(
-        lambda: client().api_alipay_trade_query(out_trade_no=out_trade_no)
-    )
+    answer = _answer_of(lambda: client().api_alipay_trade_query(out_trade_no=out_trade_no))
     return read_trade(answer, paid_at_field="send_pay_date")
 
 
@@ -177,9 +175,7 @@ def verified(fields: Mapping[str, str]) -> dict[str, str]:
     return unsigned
 
 
-def read_trade(
-    fields: Mapping[str, Any], *, paid_at_field: str = "gmt_payment"
-) -> Trade:
+def read_trade(fields: Mapping[str, Any], *, paid_at_field: str = "gmt_payment") -> Trade:
     """Read a trade from fields whose signature has been checked; raise Refused if one is odd."""
     try:
         if not AMOUNT.fullmatch(fields["total_amount"]):
@@ -201,9 +197,7 @@ def read_trade(
 def clean_subject(subject: str) -> str:
     """Drop what Alipay refuses in a subject, and braces, at which the SDK's own check fails."""
     kept = "".join(
-        " "
-        if sign in "/=&{}<>\"'\\" or not sign.isprintable() or ord(sign) > 0xFFFF
-        else sign
+        " " if sign in "/=&{}<>\"'\\" or not sign.isprintable() or ord(sign) > 0xFFFF else sign
         for sign in subject
     )
     return " ".join(kept.split())[:MAX_SUBJECT]

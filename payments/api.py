@@ -15,9 +15,7 @@ class PaymentOut(Schema):
     payment_url: str
 
 
-@router.post(
-    "/{order_id}/payment", response={200: PaymentOut, **refusals(401, 403, 404, 409)}
-)
+@router.post("/{order_id}/payment", response={200: PaymentOut, **refusals(401, 403, 404, 409)})
 def pay_order(request: HttpRequest, order_id: str) -> dict[str, str]:
     """Begin to pay an order: send the buyer's browser to this address of Alipay's."""
     orders = Order.objects.of(request.user).prefetch_related("items")

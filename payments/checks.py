@@ -37,9 +37,7 @@ def missing_settings() -> Iterator[CheckMessage]:
 def gateway() -> Iterator[CheckMessage]:
     address = urlsplit(settings.ALIPAY_GATEWAY_URL)
     is_local_sandbox = (
-        address.scheme == "http"
-        and is_loopback(address.hostname or "")
-        and settings.ALIPAY_DEBUG
+        address.scheme == "http" and is_loopback(address.hostname or "") and settings.ALIPAY_DEBUG
     )
     if address.scheme != "https" and not is_local_sandbox:
         yield Error(
@@ -95,11 +93,7 @@ def key(name: str, file_name: str, *, must_be_private: bool) -> Any:
         found = RSA.import_key(readable_key(text))
     except (ValueError, IndexError, TypeError):
         found = None
-    if (
-        not found
-        or found.has_private() != must_be_private
-        or found.size_in_bits() < SHORTEST_KEY
-    ):
+    if not found or found.has_private() != must_be_private or found.size_in_bits() < SHORTEST_KEY:
         yield Error(
             f"{name} ({file_name}) is not an RSA {kind} key of {SHORTEST_KEY} bits or more.",
             hint="Give it as PEM, or as the one line of base64 that Alipay's console shows.",

@@ -77,9 +77,7 @@ class Payment(models.Model):
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
         constraints = [
-            models.CheckConstraint(
-                condition=Q(amount__gte=SMALLEST), name="payment_amount_bounds"
-            ),
+            models.CheckConstraint(condition=Q(amount__gte=SMALLEST), name="payment_amount_bounds"),
             models.UniqueConstraint(
                 fields=["trade_no"],
                 condition=~Q(trade_no=""),
@@ -95,13 +93,11 @@ class Payment(models.Model):
         if trade.out_trade_no != self.out_trade_no:
             raise Refused("out_trade_no", "of another payment")
         if trade.total_amount != self.amount:
-            raise Refused(
-                "total_amount", f"{trade.total_amount} instead of {self.amount}"
-            )
+            raise Refused("total_amount", f"{trade.total_amount} instead of {self.amount}")
         if self.trade_no not in ("", trade.trade_no):
             raise Refused("trade_no", "another trade paid this already")
 
-    @transaction.atomic
+    @transaction.atomic(savepoint=False)
     def settle(self, trade: Trade) -> bool:
         """Record that Alipay holds this payment's money, and tell the order.
 
@@ -113,9 +109,7 @@ class Payment(models.Model):
         A cancelled order stays cancelled, yet the payment is recorded: money received is a fact.
         """
         payment = (
-            Payment.objects.select_for_update(of=("self",))
-            .select_related("order")
-            .get(pk=self.pk)
+            Payment.objects.select_for_update(of=("self",)).select_related("order").get(pk=self.pk)
         )
         payment.match(trade)
         if not trade.is_paid:
@@ -142,7 +136,7 @@ class Payment(models.Model):
             )
         return True
 
-    @transaction.atomic
+    @transaction.atomic(savepoint=False)
     def close(self, trade: Trade) -> bool:
         """Record that Alipay closed the trade unpaid; a paid one is not unpaid by it.
 
@@ -176,9 +170,7 @@ class Notice(models.Model):
     )
     reason = models.CharField(_("reason"), max_length=200, blank=True)
     notify_id = models.CharField("notify_id", max_length=128, blank=True)
-    out_trade_no = models.CharField(
-        "out_trade_no", max_length=64, blank=True, db_index=True
-    )
+    out_trade_no = models.CharField("out_trade_no", max_length=64, blank=True, db_index=True)
     trade_no = models.CharField("trade_no", max_length=64, blank=True)
     trade_status = models.CharField("trade_status", max_length=32, blank=True)
     payment = models.ForeignKey(
@@ -198,11 +190,9 @@ class Notice(models.Model):
     def __str__(self) -> str:
         return f"{self.out_trade_no or '-'} {self.trade_status or '-'} {self.verdict}"
 
-    def judge(
-        self, verdict: str, *, reason: str = "", payment: Payment | None = None
-    ) -> None:
-        """Write down what came of it."""
+    def judge(self, verdict: str, *, reason: str = "", payment: Payment | None = None) -> None:
+        """Write down what it says, and what came of it."""
         self.verdict, self.reason, self.payment = verdict, reason[:200], payment
-        self.save(update_fields=["verdict", "reason", "payment"])
+        self.save(force_update=True)
 
     judge.alters_data = True  # type: ignore[attr-defined]

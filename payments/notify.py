@@ -54,9 +54,7 @@ def notify(request: HttpRequest) -> HttpResponse:
     except Refused as refusal:
         logger.warning("Alipay notice refused: %s", refusal)
         return HttpResponse("failure", status=400, content_type="text/plain")
-    logger.info(
-        "Alipay notice %s of %s: %s", notice.notify_id, notice.out_trade_no, verdict
-    )
+    logger.info("Alipay notice %s of %s: %s", notice.notify_id, notice.out_trade_no, verdict)
     return HttpResponse("success", content_type="text/plain")
 
 
@@ -72,9 +70,7 @@ def store(request: HttpRequest) -> Notice:
 def read(raw: str) -> dict[str, str]:
     """Decode the form, once and strictly: what Alipay signed has one value a name, in UTF-8."""
     try:
-        pairs = parse_qsl(
-            raw, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
-        )
+        pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except UnicodeDecodeError:
         raise Refused("charset", "not UTF-8") from None
     except ValueError:
@@ -88,7 +84,7 @@ def read(raw: str) -> dict[str, str]:
 def act_upon(notice: Notice, fields: Mapping[str, str]) -> str:
     """Do what a genuine notice asks for, and return the verdict; both or neither are written."""
     for name in ("notify_id", "out_trade_no", "trade_no", "trade_status"):
-        setattr(notice, name, fields.get(name, ""))
+        setattr(notice, name, fields.get(name, "")[: Notice._meta.get_field(name).max_length])
     check(fields)
     trade = alipay.read_trade(fields)
     payment = matching_payment(trade)

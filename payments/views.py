@@ -53,9 +53,7 @@ def pay_url(request: HttpRequest, order: Order) -> str:
 
 def subject(order: Order) -> str:
     """Name the products and quantities, as the buyer reads them in Alipay."""
-    return ", ".join(
-        f"{item.product_name} x{item.quantity}" for item in order.items.all()
-    )
+    return ", ".join(f"{item.product_name} x{item.quantity}" for item in order.items.all())
 
 
 @require_safe
@@ -66,9 +64,7 @@ def panel(request: HttpRequest, order_id: str) -> HttpResponse:
     order = get_object_or_404(Order.objects.of(request.user), order_id=order_id)
     context = panel_context(order)
     response = render(request, "payments/payment.html#panel", context)
-    return (
-        HttpResponseStopPolling(response.content) if context["is_settled"] else response
-    )
+    return HttpResponseStopPolling(response.content) if context["is_settled"] else response
 
 
 def panel_context(order: Order) -> dict[str, Any]:
@@ -91,18 +87,12 @@ def payment_return(request: HttpRequest) -> HttpResponse:
         fields = alipay.verified(request.GET.dict())
     except Refused as refusal:
         logger.warning("Alipay return refused: %s", refusal)
-        return render(
-            request, "payments/result.html", {"outcome": "failed"}, status=400
-        )
+        return render(request, "payments/result.html", {"outcome": "failed"}, status=400)
     if not request.user.is_authenticated:
-        return render(
-            request, "payments/result.html", {"outcome": "processing", "order": None}
-        )
+        return render(request, "payments/result.html", {"outcome": "processing", "order": None})
 
     payment = get_object_or_404(
-        Payment.objects.filter(order__in=Order.objects.of(request.user)).select_related(
-            "order"
-        ),
+        Payment.objects.filter(order__in=Order.objects.of(request.user)).select_related("order"),
         out_trade_no=fields.get("out_trade_no", ""),
     )
     if payment.order.is_unpaid:

@@ -38,6 +38,4 @@ def get_product(request: HttpRequest, product_id: int) -> Product:
 @fragment("products/detail.html#quote", "quote")
 def quote(request: HttpRequest, product_id: int, choice: Query[QuantityIn]) -> Quote:
     """Price a quantity of a product, and say whether it can be had; promise nothing."""
-    return get_object_or_404(Product.objects.on_sale(), id=product_id).quote(
-        choice.quantity
-    )
+    return get_object_or_404(Product.objects.on_sale(), id=product_id).quote(choice.quantity)

@@ -22,7 +22,5 @@ class OutOfStock(Problem):
 def shortage(left: int) -> str:
     """Say how few are left."""
     if left:
-        return ngettext("Only {left} left.", "Only {left} left.", left).format(
-            left=left
-        )
+        return ngettext("Only {left} left.", "Only {left} left.", left).format(left=left)
     return _("Sold out.")

@@ -25,9 +25,7 @@ MAX_STOCK = 1_000_000
 
 class Category(models.Model):
     name = models.CharField(_("name"), max_length=60, unique=True)
-    slug = models.SlugField(
-        _("slug"), unique=True, help_text=_("Its name in addresses.")
-    )
+    slug = models.SlugField(_("slug"), unique=True, help_text=_("Its name in addresses."))
     position = models.PositiveSmallIntegerField(_("position"), default=0)
 
     class Meta:
@@ -92,9 +90,7 @@ class Product(models.Model):
                 condition=Q(price__gte=SMALLEST, price__lte=LARGEST),
                 name="product_price_bounds",
             ),
-            models.CheckConstraint(
-                condition=Q(stock__gte=0), name="product_stock_not_negative"
-            ),
+            models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
         ]
 
     def __str__(self) -> str:

@@ -29,9 +29,7 @@ def product_list(request: HttpRequest) -> HttpResponse:
         "page_obj": Paginator(found, PAGE_SIZE).get_page(request.GET.get("page")),
     }
     wants_results = request.htmx and not request.htmx.boosted
-    part = (
-        "#results" if wants_results and not request.htmx.history_restore_request else ""
-    )
+    part = "#results" if wants_results and not request.htmx.history_restore_request else ""
     return render(request, f"products/list.html{part}", context)
 
 

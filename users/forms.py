@@ -23,9 +23,7 @@ class RegistrationForm(UserCreationForm):
         model = User
         fields = ("username", "email")
         error_messages = {
-            "username": {
-                "unique": _("This username can not be used. Please choose another.")
-            }
+            "username": {"unique": _("This username can not be used. Please choose another.")}
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -25,9 +25,7 @@ urlpatterns = [
     ),
     path(
         "password/change/done/",
-        views.PasswordChangeDoneView.as_view(
-            template_name="users/password_change_done.html"
-        ),
+        views.PasswordChangeDoneView.as_view(template_name="users/password_change_done.html"),
         name="password_change_done",
     ),
     path(
@@ -42,9 +40,7 @@ urlpatterns = [
     ),
     path(
         "password/reset/done/",
-        views.PasswordResetDoneView.as_view(
-            template_name="users/password_reset_done.html"
-        ),
+        views.PasswordResetDoneView.as_view(template_name="users/password_reset_done.html"),
         name="password_reset_done",
     ),
     path(
@@ -57,9 +53,7 @@ urlpatterns = [
     ),
     path(
         "password/reset/complete/",
-        views.PasswordResetCompleteView.as_view(
-            template_name="users/password_reset_complete.html"
-        ),
+        views.PasswordResetCompleteView.as_view(template_name="users/password_reset_complete.html"),
         name="password_reset_complete",
     ),
 ]
