@@ -10,7 +10,7 @@ An operation returns an object and knows nothing of who asked. Here it becomes w
 from collections.abc import Callable
 from enum import Enum
 from functools import wraps
-from typing import Any, Protocol
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseRedirectBase
@@ -24,12 +24,6 @@ class Audience(Enum):
     HTMX = "htmx"
     PAGE = "page"
     CLIENT = "client"
-
-
-class HasPage(Protocol):
-    """An object with a page of its own."""
-
-    def get_absolute_url(self) -> str: ...
 
 
 class SeeOther(HttpResponseRedirectBase):
@@ -73,21 +67,24 @@ def fragment(template_name: str, context_name: str) -> Callable[..., Any]:
     return decorate
 
 
-def see_other(operation: Callable[..., Any]) -> Callable[..., Any]:
-    """Lead a shopper to the page of the object that was made; give a client 201 and the object."""
+def see_other(address_of: Callable[[Any], str]) -> Callable[..., Any]:
+    """Lead a shopper on to an address of what was made; give a client 201 and the object."""
 
-    @wraps(operation)
-    def negotiated(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        made: HasPage = operation(request, *args, **kwargs)
-        match audience(request):
-            case Audience.HTMX:
-                return HttpResponseClientRedirect(made.get_absolute_url())
-            case Audience.PAGE:
-                return SeeOther(made.get_absolute_url())
-            case Audience.CLIENT:
-                return Status(201, made)
+    def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(operation)
+        def negotiated(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            made = operation(request, *args, **kwargs)
+            match audience(request):
+                case Audience.HTMX:
+                    return HttpResponseClientRedirect(address_of(made))
+                case Audience.PAGE:
+                    return SeeOther(address_of(made))
+                case Audience.CLIENT:
+                    return Status(201, made)
 
-    return negotiated
+        return negotiated
+
+    return decorate
 
 
 def vary_by_audience(

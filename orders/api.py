@@ -24,7 +24,7 @@ def own_orders(request: HttpRequest) -> Any:
     "/buy/{int:product_id}/",
     response={201: OrderOut, **refusals(400, 401, 403, 404, 409, 413, 415, 422)},
 )
-@see_other
+@see_other(Order.get_payment_url)
 def buy_now(request: HttpRequest, product_id: int, choice: BuyNowIn) -> Order:
     """Place an order for one product, at once."""
     return checkout.buy_now(request.user, product_id=product_id, quantity=choice.quantity)

@@ -104,6 +104,10 @@ class Order(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("order:detail", args=[self.order_id])
 
+    def get_payment_url(self) -> str:
+        """Return the page on which this order is paid."""
+        return reverse("order:payment_page", args=[self.order_id])
+
     @property
     def is_unpaid(self) -> bool:
         return self.status == OrderStatus.UNPAID

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from ninja import Schema
 from pydantic import Field, field_validator
@@ -69,7 +68,7 @@ class OrderOut(Schema):
 
     @staticmethod
     def resolve_payment_url(order: Order) -> str:
-        return reverse("order:payment_page", args=[order.order_id])
+        return order.get_payment_url()
 
 
 class OrdersOut(Schema):
