@@ -1,0 +1,101 @@
+"""What is made to go wrong: which calls, how, how often, and before or after the work is done.
+
+After the work means that the answer is lost although the money has moved: the hard case.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Literal
+
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from pydantic import Field
+
+from .behaviour import Strict
+from .models import Fault
+from .world import change
+
+KINDS = Literal[
+    "timeout",
+    "http_500",
+    "html",
+    "reset",
+    "unsigned",
+    "wrong_signature",
+    "system_error",
+    "error_response",
+    "refuse",
+]
+
+#: Faults of the transport, which leave no Alipay answer at all.
+OF_TRANSPORT = {"timeout", "http_500", "html", "reset"}
+
+HTML_PAGE = (
+    "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>"
+    "<body><center><h1>502 Bad Gateway</h1></center><hr><center>Tengine</center></body></html>"
+)
+
+
+class FaultIn(Strict):
+    """One fault. What is left out fits every call."""
+
+    kind: KINDS = Field(description="what goes wrong")
+    when: Literal["before", "after"] = Field(
+        "before", description="before the work is done, or after it: then only the answer suffers"
+    )
+    times: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="for the next so many fitting calls; null: until it is taken away"
+    )
+    method: str = Field("", max_length=128, description="alipay.trade.query and so on")
+    app_id: str = Field("", max_length=32)
+    out_trade_no: str = Field("", max_length=64)
+    seconds: float = Field(20, ge=0, le=600, description="how long a timeout lasts")
+    code: str = Field("", max_length=8, description="of system_error and refuse; usually 40004")
+    sub_code: str = Field("", max_length=64, description="of refuse: ACQ.EXIST_FORBIDDEN_WORD, say")
+
+
+def replace(wanted: list[FaultIn]) -> None:
+    """These faults and no others."""
+    with change():
+        Fault.objects.all().delete()
+        add(wanted)
+
+
+def add(wanted: list[FaultIn]) -> None:
+    """These faults too."""
+    with change():
+        for fault in wanted:
+            Fault.objects.create(**fault.model_dump())
+
+
+def take(*, app_id: str, method: str, out_trade_no: str) -> Fault | None:
+    """The first fault that fits this call; it is used up by one."""
+    fitting = Fault.objects.filter(
+        models.Q(times=None) | models.Q(times__gt=models.F("used")),
+        app_id__in=["", app_id],
+        method__in=["", method],
+        out_trade_no__in=["", out_trade_no],
+    )
+    if not fitting.exists():
+        return None
+    with change():
+        fault = fitting.first()
+        if fault is not None:
+            fault.used += 1
+            fault.save(update_fields=["used"])
+        return fault
+
+
+def broken(fault: Fault, request: HttpRequest) -> HttpResponse:
+    """Answer as a broken transport does."""
+    if fault.kind == "http_500":
+        response = HttpResponse("Internal Server Error", status=500, content_type="text/plain")
+        response._has_been_logged = True  # type: ignore[attr-defined] # it is wanted: no alarm
+        return response
+    if fault.kind == "html":
+        return HttpResponse(HTML_PAGE, content_type="text/html;charset=utf-8")
+    if fault.kind == "timeout":
+        time.sleep(fault.seconds)
+    request.environ["sandbox.hang_up"] = fault.kind  # type: ignore[attr-defined]
+    return HttpResponse()

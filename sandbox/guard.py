@@ -1,0 +1,75 @@
+"""Who may drive the sandbox: the people of this machine and their programs, no web page.
+
+A page of another origin must not be able to move the clock or to forge a notice, neither by a
+form, nor by a name that was made to point here. Programs send no Origin, and are welcome.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
+SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+class Guard:
+    """Refuse what another site sends to the control API or the people's page."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_for_people(request.path):
+            host = request.META.get("HTTP_HOST", "")
+            if not is_own_name(host):
+                return refused(
+                    f"This sandbox does not answer to the name {host}. "
+                    "Start it with --host-name to add one."
+                )
+            if request.method not in SAFE and is_from_elsewhere(request, host):
+                return refused("Another site's page may not drive the sandbox.")
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if not response.streaming and "Content-Length" not in response:
+            response.headers["Content-Length"] = str(len(response.content))  # to keep connections
+        return response
+
+
+def is_for_people(path: str) -> bool:
+    """Everything but what merchants and buyers come for."""
+    return not path.startswith(("/gateway.do", "/cashier/", "/bills/", "/static/"))
+
+
+def is_own_name(host: str) -> bool:
+    """An address, or a name this machine was told is its own."""
+    name = (urlsplit(f"//{host}").hostname or "").lower()
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name in {"localhost", *os.environ.get("SANDBOX_HOST_NAMES", "").lower().split()}
+    return True
+
+
+def is_from_elsewhere(request: HttpRequest, host: str) -> bool:
+    origin = request.META.get("HTTP_ORIGIN")
+    if origin is not None:
+        return urlsplit(origin).netloc.lower() != host.lower()
+    return request.META.get("HTTP_SEC_FETCH_SITE", "none") not in ("same-origin", "none")
+
+
+def refused(why: str) -> JsonResponse:
+    return JsonResponse(
+        {"type": "about:blank", "title": "Refused", "status": 403, "detail": why},
+        status=403,
+        content_type="application/problem+json",
+    )

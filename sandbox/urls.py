@@ -1,0 +1,23 @@
+"""Every address of the sandbox."""
+
+from django.urls import include, path
+
+from . import cashier, people
+from .control import api
+from .gateway import gateway
+
+urlpatterns = [
+    path("gateway.do", gateway),
+    path("cashier/scan/", cashier.scan, name="scan"),
+    path("cashier/qr/<str:code>", cashier.scanned, name="scanned"),
+    path("cashier/<str:token>/", cashier.cashier, name="cashier"),
+    path("cashier/<str:token>/login/", cashier.login, name="cashier_login"),
+    path("cashier/<str:token>/pay/", cashier.pay, name="cashier_pay"),
+    path("cashier/<str:token>/leave/", cashier.leave, name="cashier_leave"),
+    path("cashier/<str:token>/done/", cashier.done, name="cashier_done"),
+    path("cashier/<str:token>/status/", cashier.status, name="cashier_status"),
+    path("cashier/<str:token>/qr.svg", cashier.qr, name="cashier_qr"),
+    path("control/", api.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("", people.dashboard, name="dashboard"),
+]

@@ -1,0 +1,77 @@
+"""One change at a time.
+
+A single process serves everything, so one lock makes every change whole and in order; the
+transaction under it makes the change survive a kill. Nothing in here waits for the network.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from django.db import transaction
+
+from .behaviour import rules
+from .clock import clock, real_now
+from .models import (
+    Attempt,
+    BillLink,
+    Event,
+    Fault,
+    LedgerEntry,
+    Memory,
+    Merchant,
+    Notice,
+    Refund,
+    Trade,
+)
+from .requestlog import requests
+
+_lock = threading.RLock()
+
+#: Set whenever something was written: the notifier looks whether that is its business.
+news = threading.Event()
+
+
+@contextmanager
+def change() -> Iterator[None]:
+    """Do all of it or nothing, alone."""
+    with _lock, transaction.atomic():
+        yield
+    news.set()
+
+
+def remember_clock() -> None:
+    """Keep the clock for the next start."""
+    value = {
+        "now": clock.now().isoformat(),
+        "real": real_now().isoformat(),
+        "rate": clock.rate,
+    }
+    Memory.objects.update_or_create(name="clock", defaults={"value": value})
+
+
+def recall_clock(rate: float | None) -> None:
+    """Set the clock as if it had gone on while the process was away; a rate given now wins."""
+    kept = Memory.objects.filter(name="clock").first()
+    if kept:
+        away = real_now() - datetime.fromisoformat(kept.value["real"])
+        base = datetime.fromisoformat(kept.value["now"])
+        clock.set(max(base, base + away * kept.value["rate"]), kept.value["rate"])
+    if rate is not None:
+        clock.set(clock.now(), rate)
+        remember_clock()
+
+
+def forget(rate: float) -> None:
+    """Empty the world and set its clock to real time; merchants, buyers and keys stay."""
+    with change():
+        for model in (Attempt, Notice, BillLink, Fault, LedgerEntry, Event, Refund, Trade):
+            model.objects.all().delete()
+        Merchant.objects.update(balance=0)
+        rules.reset()
+        clock.set(real_now(), rate)
+        remember_clock()
+    requests.clear()
