@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from . import cashier, people
+from . import bills, cashier, people
 from .control import api
 from .gateway import gateway
 
@@ -17,6 +17,7 @@ urlpatterns = [
     path("cashier/<str:token>/done/", cashier.done, name="cashier_done"),
     path("cashier/<str:token>/status/", cashier.status, name="cashier_status"),
     path("cashier/<str:token>/qr.svg", cashier.qr, name="cashier_qr"),
+    path("bills/downloadBillFile.resource", bills.download),
     path("control/", api.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", people.dashboard, name="dashboard"),
