@@ -5,17 +5,24 @@ Calls to Alipay go to the real sandbox process (`sandbox`); notices are signed b
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache import cache
+from django.db import connections
 from django.test import Client
 
 from core.tests import environment
@@ -52,6 +59,14 @@ def bob(db: None) -> User:
 @pytest.fixture
 def operator(db: None) -> User:
     return User.objects.create_superuser("operator", password=PASSWORD)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """SQLite in a file, as in a real shop, so that other threads and processes can meet there."""
+    default = connections.databases["default"]
+    if default["ENGINE"] == "django.db.backends.sqlite3":
+        default["TEST"]["NAME"] = str(environment.FOLDER / "test.sqlite3")
 
 
 def login(user: User, **options: Any) -> Client:
@@ -100,20 +115,20 @@ class Sandbox:
 
     address: str
     gateway: str
-    keys: Path
 
 
 @pytest.fixture(scope="session")
 def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     folder = tmp_path_factory.mktemp("sandbox")
-    keys = folder / "keys"
-    keys.mkdir()
-    public_key = (environment.KEYS / "app_public_key.pem").read_bytes()
-    (keys / "app_public_key.pem").write_bytes(public_key)
+    # It signs with the tests' key of Alipay's part, so that both speak for the same Alipay.
+    private_keys = folder / "data" / "alipay_private_keys"
+    private_keys.mkdir(parents=True)
+    private_key = environment.private_pem(environment.ALIPAY_KEY)
+    (private_keys / f"{environment.APP_ID}.pem").write_bytes(private_key)
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "sandbox", "--port", "0", "--print-ready"),
-            *("--keys", str(keys), "--data", str(folder / "data")),
+            *("--keys", str(environment.KEYS), "--data", str(folder / "data")),
             *("--app-id", environment.APP_ID, "--seller-id", environment.SELLER_ID),
         ],
         cwd=Path(__file__).parent,
@@ -124,7 +139,7 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
     assert process.stdout
     try:
         ready = json.loads(process.stdout.readline())
-        yield Sandbox(address=ready["address"], gateway=ready["gateway"], keys=keys)
+        yield Sandbox(address=ready["address"], gateway=ready["gateway"])
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -135,8 +150,48 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
 def sandbox(sandbox_process: Sandbox, settings: Any) -> Iterator[Sandbox]:
     """Let the shop talk to the local Alipay for this test."""
     settings.ALIPAY_GATEWAY_URL = sandbox_process.gateway
-    key = sandbox_process.keys / "alipay_public_key.pem"
-    settings.ALIPAY_PUBLIC_KEY_STRING = key.read_text(encoding="utf-8")
     alipay.client.cache_clear()
     yield sandbox_process
     alipay.client.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def shop(django_db_setup: None) -> Iterator[str]:
+    """The shop as it is deployed, two worker processes on the tests' database: its address."""
+    database = connections.databases["default"]
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        url = f"sqlite:///{database['NAME']}"
+    else:
+        configured = urlsplit(os.environ["DATABASE_URL"])
+        url = configured._replace(path=f"/{database['NAME']}").geturl()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = os.environ | {"DATABASE_URL": url, "DEBUG": "true"}
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "granian", "--interface", "wsgi", "core.wsgi:application"),
+            *("--port", str(port), "--workers", "2", "--blocking-threads", "1"),
+        ],
+        cwd=Path(__file__).parent,
+        env=environ,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(f"{address}/healthz", process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def wait_for(url: str, process: subprocess.Popen[Any]) -> None:
+    """Wait until a process answers; give up when it has ended, or after half a minute."""
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise RuntimeError(f"{url} does not answer")

@@ -44,8 +44,7 @@ def place_order(user: Any, quantities: Mapping[int, int]) -> Order:
         product.reserve(quantities[product.id])
 
     order.save(force_insert=True)
-    # Known already: whoever shows the order need not ask for its lines.
-    order._prefetched_objects_cache = {"items": OrderItem.objects.bulk_create(items)}
+    order.remember_items(OrderItem.objects.bulk_create(items))
     logger.info("Order %s: placed", order.order_id)
     return order
 

@@ -144,6 +144,12 @@ class Order(models.Model):
         )["total"] or Decimal("0.00")
         self.save(update_fields=["total_price", "updated_at"])
 
+    def remember_items(self, items: list[OrderItem]) -> None:
+        """Keep items that are known already, as prefetch_related() would: nobody asks again."""
+        rows = self.items.all()
+        rows._result_cache = items
+        self._prefetched_objects_cache = {"items": rows}
+
     def mark_paid(self, *, payment_method: str, transaction_id: str, paid_at: datetime) -> bool:
         """Become PAID if still UNPAID; return whether this call did it."""
         return self._change(

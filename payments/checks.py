@@ -18,7 +18,7 @@ SHORTEST_KEY = 2048
 
 @register("alipay")
 def check_alipay(**kwargs: Any) -> list[CheckMessage]:
-    return [*missing_settings(), *gateway(), *keys_folder(), *keys()]
+    return [*missing_settings(), *payment_minutes(), *gateway(), *keys_folder(), *keys()]
 
 
 def missing_settings() -> Iterator[CheckMessage]:
@@ -32,6 +32,16 @@ def missing_settings() -> Iterator[CheckMessage]:
                 hint=f"Put {meaning} into the environment or into .env.",
                 id="payments.E001",
             )
+
+
+def payment_minutes() -> Iterator[CheckMessage]:
+    longest = 15 * 24 * 60
+    if not 1 <= settings.ORDER_PAYMENT_MINUTES <= longest:
+        yield Error(
+            f"ORDER_PAYMENT_MINUTES is not between 1 and {longest}.",
+            hint="Alipay keeps a trade open for a minute at least and for 15 days at most.",
+            id="payments.E007",
+        )
 
 
 def gateway() -> Iterator[CheckMessage]:

@@ -39,9 +39,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "position",
-                    models.PositiveSmallIntegerField(
-                        default=0, verbose_name="position"
-                    ),
+                    models.PositiveSmallIntegerField(default=0, verbose_name="position"),
                 ),
             ],
             options={
@@ -65,9 +63,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=120, verbose_name="name")),
                 (
                     "description",
-                    models.TextField(
-                        blank=True, max_length=4000, verbose_name="description"
-                    ),
+                    models.TextField(blank=True, max_length=4000, verbose_name="description"),
                 ),
                 (
                     "price",
@@ -76,9 +72,7 @@ class Migration(migrations.Migration):
                         max_digits=11,
                         validators=[
                             django.core.validators.MinValueValidator(Decimal("0.01")),
-                            django.core.validators.MaxValueValidator(
-                                Decimal("100000000.00")
-                            ),
+                            django.core.validators.MaxValueValidator(Decimal("100000000.00")),
                         ],
                         verbose_name="price (yuan)",
                     ),
@@ -93,9 +87,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "picture",
-                    models.ImageField(
-                        blank=True, upload_to="products/", verbose_name="picture"
-                    ),
+                    models.ImageField(blank=True, upload_to="products/", verbose_name="picture"),
                 ),
                 (
                     "is_on_sale",

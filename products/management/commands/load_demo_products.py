@@ -14,9 +14,7 @@ DEMO = Path(__file__).resolve().parents[2] / "demo"
 
 
 class Command(BaseCommand):
-    help = (
-        "Load the demo's categories, products and pictures, if there is no product yet."
-    )
+    help = "Load the demo's categories, products and pictures, if there is no product yet."
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,45 @@
+"""The payments, and what Alipay sent about them, to look at."""
+
+from django.contrib import admin
+
+from core.admin import ReadOnly
+from payments.models import Notice, Payment
+
+
+class NoticeInline(ReadOnly, admin.TabularInline):
+    model = Notice
+    fields = ("received_at", "trade_status", "verdict", "reason", "notify_id")
+    readonly_fields = fields
+    show_change_link = True
+    extra = 0
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("out_trade_no", "order", "status", "amount", "trade_no", "paid_at")
+    list_filter = ("status", "created_at")
+    list_select_related = ("order",)
+    list_per_page = 50
+    search_fields = ("out_trade_no", "trade_no", "order__order_id", "order__user__username")
+    search_help_text = "out_trade_no · trade_no · order_id · username"
+    inlines = (NoticeInline,)
+    fields = (
+        *("order", "out_trade_no", "amount", "status", "trade_no"),
+        *("paid_at", "time_expire", "created_at", "updated_at"),
+    )
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("received_at", "out_trade_no", "trade_status", "verdict", "reason")
+    list_filter = ("verdict", "trade_status", "received_at")
+    list_per_page = 50
+    search_fields = (
+        *("out_trade_no", "trade_no", "notify_id"),
+        *("payment__order__order_id", "payment__order__user__username"),
+    )
+    search_help_text = "out_trade_no · trade_no · notify_id · order_id · username"
+    fields = (
+        *("received_at", "verdict", "reason", "payment", "out_trade_no", "trade_no"),
+        *("trade_status", "notify_id", "raw"),
+    )
