@@ -1,9 +1,10 @@
 """The JSON API: routers by name, a Problem for every refusal, documents from the machine itself."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -45,8 +46,12 @@ api.add_router("/api/v1/orders", "orders.api.router", tags=["orders"])
 api.add_router("/order", "orders.api.buy_now_router", tags=["orders"])
 api.add_router("/api/v1/orders", "payments.api.router", tags=["orders"])
 
-api.add_exception_handler(problems.Problem, problems.tell)
-api.add_exception_handler(HttpError, problems.tell_http_error)
-api.add_exception_handler(ValidationError, problems.tell_invalid)
-api.add_exception_handler(Http404, problems.tell_not_found)
-api.add_exception_handler(RequestDataTooBig, problems.tell_too_large)
+HANDLERS: dict[type[Exception], Callable[..., HttpResponse]] = {
+    problems.Problem: problems.tell,
+    HttpError: problems.tell_http_error,
+    ValidationError: problems.tell_invalid,
+    Http404: problems.tell_not_found,
+    RequestDataTooBig: problems.tell_too_large,
+}
+for exception, handler in HANDLERS.items():
+    api.add_exception_handler(exception, handler)

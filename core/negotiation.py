@@ -17,6 +17,7 @@ from django.http.response import HttpResponseRedirectBase
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
 from ninja import Status
 
 
@@ -32,6 +33,11 @@ class SeeOther(HttpResponseRedirectBase):
     status_code = 303
 
 
+def htmx(request: HttpRequest) -> HtmxDetails:
+    """Return what htmx says of itself; its middleware put it there."""
+    return request.htmx  # type: ignore[attr-defined]
+
+
 def is_form(request: HttpRequest) -> bool:
     """Whether the body is what a browser's form sends."""
     return request.content_type in (
@@ -42,7 +48,7 @@ def is_form(request: HttpRequest) -> bool:
 
 def audience(request: HttpRequest) -> Audience:
     """Tell who asked: a JSON body or an API address means a client, whatever it accepts."""
-    if request.htmx and not request.htmx.boosted:
+    if htmx(request) and not htmx(request).boosted:
         return Audience.HTMX
     if request.path.startswith("/api/") or request.content_type == "application/json":
         return Audience.CLIENT

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from core.negotiation import Audience, audience
+from core.negotiation import Audience, audience, htmx
 
 logger = logging.getLogger(__name__)
 
@@ -196,12 +196,12 @@ def lead_to_login(request: HttpRequest) -> HttpResponse:
     match = request.resolver_match
     if match and match.view_name in FORM_PAGES:
         back = reverse(FORM_PAGES[match.view_name][0], kwargs=match.kwargs)
-    elif request.htmx:
-        back = request.htmx.current_url_abs_path or "/"
+    elif htmx(request):
+        back = htmx(request).current_url_abs_path or "/"
     else:
         back = request.get_full_path() if request.method == "GET" else "/"
     to_login = redirect_to_login(back)
-    return HttpResponseClientRedirect(to_login.url) if request.htmx else to_login
+    return HttpResponseClientRedirect(to_login.url) if htmx(request) else to_login
 
 
 def show_form_again(
@@ -210,10 +210,10 @@ def show_form_again(
     """Render the page on which the form stands, or that element of it for htmx."""
     page = resolve(address)
     words = next(iter(problem.errors.values()))[0]
-    request.refusal = Refusal(words, element_id)
+    request.refusal = Refusal(words, element_id)  # type: ignore[attr-defined]
     response = page.func(request, *page.args, **page.kwargs)
     response.status_code = problem.status
-    if request.htmx:
+    if htmx(request):
         return reswap(retarget(response, f"#{element_id}"), "outerHTML")
     return response
 

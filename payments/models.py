@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 # Alipay gives a payer one minute at least.
 SHORTEST_TIME = timedelta(minutes=1)
+# What a notice says in one word, genuine or not, is kept to this length; `raw` has all of it.
+MAX_WORD = 128
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
@@ -169,10 +171,10 @@ class Notice(models.Model):
         _("verdict"), max_length=10, choices=Verdict.choices, default=Verdict.RECEIVED
     )
     reason = models.CharField(_("reason"), max_length=200, blank=True)
-    notify_id = models.CharField("notify_id", max_length=128, blank=True)
-    out_trade_no = models.CharField("out_trade_no", max_length=64, blank=True, db_index=True)
-    trade_no = models.CharField("trade_no", max_length=64, blank=True)
-    trade_status = models.CharField("trade_status", max_length=32, blank=True)
+    notify_id = models.CharField("notify_id", max_length=MAX_WORD, blank=True)
+    out_trade_no = models.CharField("out_trade_no", max_length=MAX_WORD, blank=True, db_index=True)
+    trade_no = models.CharField("trade_no", max_length=MAX_WORD, blank=True)
+    trade_status = models.CharField("trade_status", max_length=MAX_WORD, blank=True)
     payment = models.ForeignKey(
         Payment,
         verbose_name=_("payment"),

@@ -29,7 +29,7 @@ from django.views.decorators.http import require_POST
 
 from payments import alipay
 from payments.exceptions import Refused
-from payments.models import Notice, Payment
+from payments.models import MAX_WORD, Notice, Payment
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def read(raw: str) -> dict[str, str]:
 def act_upon(notice: Notice, fields: Mapping[str, str]) -> str:
     """Do what a genuine notice asks for, and return the verdict; both or neither are written."""
     for name in ("notify_id", "out_trade_no", "trade_no", "trade_status"):
-        setattr(notice, name, fields.get(name, "")[: Notice._meta.get_field(name).max_length])
+        setattr(notice, name, fields.get(name, "")[:MAX_WORD])
     check(fields)
     trade = alipay.read_trade(fields)
     payment = matching_payment(trade)

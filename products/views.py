@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 from pydantic import ValidationError
 
+from core.negotiation import Audience, audience, htmx
 from core.problems import sentence
 from products.models import Category, Product, Quote
 from products.schemas import QuantityIn
@@ -28,8 +29,8 @@ def product_list(request: HttpRequest) -> HttpResponse:
         "categories": Category.objects.all(),
         "page_obj": Paginator(found, PAGE_SIZE).get_page(request.GET.get("page")),
     }
-    wants_results = request.htmx and not request.htmx.boosted
-    part = "#results" if wants_results and not request.htmx.history_restore_request else ""
+    wants_results = audience(request) is Audience.HTMX
+    part = "#results" if wants_results and not htmx(request).history_restore_request else ""
     return render(request, f"products/list.html{part}", context)
 
 
@@ -48,7 +49,7 @@ def product_detail(request: HttpRequest, product_id: int) -> HttpResponse:
     else:
         quote, words = _quote(product, typed)
         context |= {"quote": quote, "quantity_error": words}
-    part = f"#{refusal.element_id}" if request.htmx and refusal else ""
+    part = f"#{refusal.element_id}" if htmx(request) and refusal else ""
     return render(request, f"products/detail.html{part}", context)
 
 

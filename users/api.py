@@ -32,8 +32,8 @@ def register(request: HttpRequest, account: RegistrationIn) -> Status[User]:
         }
     )
     if not form.is_valid():
-        told = {
-            "password" if field.startswith("password") else field: words
+        told: dict[str, list[str]] = {
+            "password" if field.startswith("password") else field: [str(word) for word in words]
             for field, words in form.errors.items()
         }
         raise InvalidInput(next(iter(told.values()))[0], errors=told)

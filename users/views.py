@@ -6,7 +6,6 @@ from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView
 
@@ -20,12 +19,12 @@ class TooManyAttempts(Problem):
     detail = _("Please wait a quarter of an hour, then try again.")
 
 
-class RegisterView(RedirectURLMixin, FormView):  # type: ignore[type-arg]
+class RegisterView(RedirectURLMixin, FormView):
     """Make an account and go on where the shopper came from, logged in."""
 
     form_class = RegistrationForm
     template_name = "users/register.html"
-    next_page = reverse_lazy(settings.LOGIN_REDIRECT_URL)
+    next_page = settings.LOGIN_REDIRECT_URL
 
     def form_valid(self, form: RegistrationForm) -> HttpResponse:
         user = form.save()

@@ -20,9 +20,7 @@ def schema() -> dict[str, Any]:
 def test_the_document_lists_every_operation(client: Client) -> None:
     paths = client.get("/api/openapi.json").json()["paths"]
 
-    assert {
-        (method, path) for path, operations in paths.items() for method in operations
-    } == {
+    assert {(method, path) for path, operations in paths.items() for method in operations} == {
         ("post", "/api/v1/users"),
         ("get", "/api/v1/products"),
         ("get", "/api/v1/products/{product_id}"),
@@ -111,9 +109,7 @@ def test_place_order_takes_several_products(alices: Client, tea: Product) -> Non
     cup = make_product("cup", "25.00", stock=2)
     lines = [{"product_id": cup.id, "quantity": 2}, {"product_id": tea.id, "quantity": 1}]
 
-    told = alices.post(
-        "/api/v1/orders", {"items": lines}, content_type="application/json"
-    ).json()
+    told = alices.post("/api/v1/orders", {"items": lines}, content_type="application/json").json()
 
     assert told["total_price"] == "59.90"
     assert [item["product_name"] for item in told["items"]] == [tea.name, "cup"]

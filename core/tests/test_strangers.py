@@ -41,7 +41,9 @@ def routes(patterns: list[Any], prefix: str = "", namespace: str = "") -> Iterat
 
 
 def test_every_route_with_an_order_is_walked() -> None:
-    with_order = {name for name, route in routes(get_resolver().url_patterns) if "order_id" in route}
+    with_order = {
+        name for name, route in routes(get_resolver().url_patterns) if "order_id" in route
+    }
 
     assert with_order == set(OF_ONE_ORDER)
 

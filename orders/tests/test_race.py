@@ -4,7 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,7 +21,7 @@ BUYERS = 100
 PIECES = 20
 
 
-def together(calls: list[Callable[[], Any]]) -> list[Any]:
+def together(calls: Sequence[Callable[..., Any]]) -> list[Any]:
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(lambda call: call(), calls))
 
@@ -54,7 +54,7 @@ def test_a_hundred_buyers_for_twenty_pieces(shop: str) -> None:
     sessions = [login(buyer).cookies["sessionid"].value for buyer in buyers]
     # Half of them buy the tea alone, half of them with a cup, in either order.
     lines = [{"product_id": tea.id, "quantity": 1}, {"product_id": cup.id, "quantity": 1}]
-    calls = [
+    calls: list[Callable[..., Any]] = [
         lambda session=session: post(f"{shop}/order/buy/{tea.id}/", session, {"quantity": 1})
         for session in sessions[::2]
     ] + [

@@ -1,6 +1,5 @@
 """A shop that could not be paid, or not safely, refuses to start and says what to do."""
 
-import base64
 import os
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from core.tests import environment
 from payments import alipay
@@ -66,7 +64,7 @@ def test_check_refuses_keys_in_the_source_tree(settings: Any, folder: str) -> No
 
 @pytest.mark.parametrize("name", ["ALIPAY_APP_PRIVATE_KEY_STRING", "ALIPAY_PUBLIC_KEY_STRING"])
 @pytest.mark.parametrize(
-    ("key", "id"),
+    ("key", "error_id"),
     [
         ("", "payments.E004"),
         ("no key", "payments.E005"),
@@ -74,12 +72,12 @@ def test_check_refuses_keys_in_the_source_tree(settings: Any, folder: str) -> No
         ("QUJD", "payments.E005"),
     ],
 )
-def test_check_names_a_bad_key(settings: Any, name: str, key: str, id: str) -> None:
+def test_check_names_a_bad_key(settings: Any, name: str, key: str, error_id: str) -> None:
     setattr(settings, name, key)
 
     (error,) = check_alipay()
 
-    assert error.id == id
+    assert error.id == error_id
     assert name in error.msg
 
 
@@ -112,8 +110,6 @@ def test_bare_keys_are_keys(settings: Any) -> None:
     assert found() == []
     signed = alipay.client().sign_data({"a": "1"})
     alipay.client.cache_clear()
-    assert load_pem_public_key(environment.public_pem(environment.APP_KEY))
-    assert len(base64.b64decode(bare(settings.ALIPAY_PUBLIC_KEY_STRING))) > 256
     assert signed.startswith("a=1&sign=")
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -58,7 +59,7 @@ def test_settle_twice_changes_nothing(payment: Payment) -> None:
     ],
 )
 def test_settle_refuses_and_writes_nothing(
-    payment: Payment, check: str, changes: dict[str, object]
+    payment: Payment, check: str, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(Refused) as refusal, transaction.atomic():
         payment.settle(replace(trade_of(payment), **changes))
@@ -135,7 +136,8 @@ def test_twenty_notices_at_once_settle_once(shop: str) -> None:
     assert answers == [(200, b"success")] * 20
     assert refusals == [(400, b"failure")] * 5
     assert Counter(Notice.objects.values_list("verdict", flat=True)) == {
-        **{"SETTLED": 1, "REPEATED": 19},
+        "SETTLED": 1,
+        "REPEATED": 19,
         "REFUSED": 5,
     }
     assert Order.objects.get().status == "PAID"

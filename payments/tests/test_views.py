@@ -14,6 +14,7 @@ from conftest import Sandbox, make_order, make_product
 from core.tests import environment
 from orders.models import Order
 from payments import alipay
+from payments.exceptions import AlipaySaysNo, ResultUnknown
 from payments.models import Payment
 from payments.tests.alipay_side import notice, returned
 from payments.tests.test_notify import STRANGER
@@ -72,9 +73,7 @@ def test_a_payer_in_the_last_seconds_has_a_minute(alices: Client, order: Order) 
 
 
 @pytest.mark.parametrize("fate", ["PAID", "CANCELLED", "REFUNDED", "expired"])
-def test_payment_page_refuses_what_can_not_be_paid(
-    alices: Client, order: Order, fate: str
-) -> None:
+def test_payment_page_refuses_what_can_not_be_paid(alices: Client, order: Order, fate: str) -> None:
     if fate == "expired":
         Order.objects.update(expires_at=timezone.now())
     else:
@@ -208,6 +207,7 @@ def test_return_asks_alipay(alices: Client, at_the_cashier: Order, sandbox: Sand
     order = Order.objects.get()
     assert response.context["outcome"] == "success"
     assert (order.status, order.transaction_id) == ("PAID", Payment.objects.get().trade_no)
+    assert order.paid_at
     assert timezone.now() - order.paid_at < timedelta(minutes=5)
 
 
@@ -234,11 +234,11 @@ def test_coming_back_unpaid_leads_to_the_same_trade(
 
 
 def test_query_tells_no_from_unknown(sandbox: Sandbox, settings: Any) -> None:
-    with pytest.raises(alipay.AlipaySaysNo) as refusal:
+    with pytest.raises(AlipaySaysNo) as refusal:
         alipay.query("20261122NEVERASKED")
     settings.ALIPAY_GATEWAY_URL = "http://127.0.0.1:9/gateway.do"
     alipay.client.cache_clear()
-    with pytest.raises(alipay.ResultUnknown):
+    with pytest.raises(ResultUnknown):
         alipay.query("20261122NEVERASKED")
 
     assert refusal.value.sub_code == "ACQ.TRADE_NOT_EXIST"
@@ -248,5 +248,5 @@ def test_query_does_not_believe_another_key(sandbox: Sandbox, settings: Any) -> 
     settings.ALIPAY_PUBLIC_KEY_STRING = environment.public_pem(STRANGER).decode()
     alipay.client.cache_clear()
 
-    with pytest.raises(alipay.ResultUnknown):
+    with pytest.raises(ResultUnknown):
         alipay.query("20261122NEVERASKED")

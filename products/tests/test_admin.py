@@ -67,7 +67,7 @@ def test_a_stock_edit_can_not_go_below_zero(operators: Client, alice: User, tea:
 
     tea.refresh_from_db()
     assert tea.stock == 6
-    assert [message.level_tag for message in response.context["messages"]][0] == "error"
+    assert next(iter(response.context["messages"])).level_tag == "error"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_list_products_pages(client: Client, db: None) -> None:
     ],
 )
 def test_list_products_refuses(
-    client: Client, db: None, question: dict[str, object], field: str
+    client: Client, db: None, question: dict[str, Any], field: str
 ) -> None:
     response = client.get(PRODUCTS, question)
 

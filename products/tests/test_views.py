@@ -24,7 +24,7 @@ def test_product_list_searches_filters_and_pages(client: Client, tea: Product) -
     assert names(client.get("/", {"category": "tea"})) == [tea.name]
     assert len(names(client.get("/"))) == 12
     assert names(client.get("/", {"page": 2})) == ["cup 11", "cup 12"]
-    assert names(client.get("/", {"category": "cups", "page": 2})) == ["cup 12"]
+    assert names(client.get("/", {"category": "cups", "page": "2"})) == ["cup 12"]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_product_list_gives_htmx_the_results_alone(client: Client, tea: Product)
     assert "<html" in page
     assert "<html" in restored.content.decode()
     assert "<html" not in fragment
-    assert fragment.strip().startswith("<") and 'id="results"' in fragment
+    assert 'id="results"' in fragment
     assert tea.name in fragment
 
 
