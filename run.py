@@ -152,15 +152,25 @@ def captured(
     try:
         printed = process.communicate()[0]
     except KeyboardInterrupt as interrupt:
-        # Ctrl-C reaches every process of the terminal; nothing else does.
-        if isinstance(interrupt, Terminated) and not WINDOWS:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(3 * GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        # Of Ctrl-C it knows already, as every process of the terminal does.
+        end_patiently(process, patience=0 if isinstance(interrupt, Terminated) else GRACE)
         raise
     return process.returncode, printed or ""
+
+
+def end_patiently(process: subprocess.Popen[str], *, patience: float) -> None:
+    """Give a process time to end, then ask it to, and at last end it."""
+
+    def ask() -> None:
+        process.send_signal(signal.SIGTERM if WINDOWS else signal.SIGINT)
+
+    for end in (ask, process.kill):
+        try:
+            process.wait(patience)
+            return
+        except subprocess.TimeoutExpired:
+            end()
+            patience = 2 * GRACE
 
 
 def manage(what: str, *command: str, env: dict[str, str]) -> str:
@@ -744,7 +754,7 @@ def checks() -> dict[str, list[str]]:
         "mypy": [tool("mypy"), *shop],
         "mypy (sandbox)": [tool("mypy"), "--cache-dir", ".mypy_cache/sandbox", "sandbox"],
         "djade (templates)": [tool("djade"), "--check", *templates],
-        "lint-imports": [tool("lint-imports")],
+        "lint-imports": [tool("lint-imports"), "--no-logo"],
         "migrations": missing,
         "migrations (sandbox)": missing,
         "check --deploy": deploy,
