@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -249,7 +249,9 @@ def detail(merchant: Merchant, span: Period) -> str:
     income = paid.aggregate(sum=Sum("total"))["sum"] or 0
     outgo = back.aggregate(sum=Sum("amount"))["sum"] or 0
     sheet.comment(f"交易合计：{paid.count()}笔，商家实收共{yuan(income)}元，商家优惠共0.00元")
-    sheet.comment(f"退款合计：{back.count()}笔，商家实收退款共{yuan(-outgo)}元，商家优惠退款共0.00元")
+    sheet.comment(
+        f"退款合计：{back.count()}笔，商家实收退款共{yuan(-outgo)}元，商家优惠退款共0.00元"
+    )
     return sheet.done()
 
 
@@ -396,17 +398,17 @@ def _movements(amounts: list[int]) -> list[object]:
     return [len(income), yuan(sum(income)), len(outgo), yuan(sum(outgo)), yuan(sum(amounts))]
 
 
-def _payments(merchant: Merchant, span: Period):
+def _payments(merchant: Merchant, span: Period) -> QuerySet[Trade]:
     return Trade.objects.filter(
         merchant=merchant, paid_at__gte=span.start, paid_at__lt=span.end
     ).order_by("paid_at", "pk")
 
 
-def _refunds(merchant: Merchant, span: Period):
+def _refunds(merchant: Merchant, span: Period) -> QuerySet[Refund]:
     return Refund.objects.filter(
         trade__merchant=merchant, at__gte=span.start, at__lt=span.end
     ).order_by("at", "pk")
 
 
-def _entries(merchant: Merchant, span: Period):
+def _entries(merchant: Merchant, span: Period) -> QuerySet[LedgerEntry]:
     return LedgerEntry.objects.filter(merchant=merchant, at__gte=span.start, at__lt=span.end)

@@ -222,7 +222,7 @@ class TradesIn(Schema):
 
 
 @api.get("/trades", response={200: TradesOut, **PROBLEMS}, tags=["trades"])
-def list_trades(request: HttpRequest, wanted: Query[TradesIn]):
+def list_trades(request: HttpRequest, wanted: Query[TradesIn]) -> Any:
     """Every trade that was ever asked for, the latest first."""
     found = Trade.objects.select_related("merchant", "buyer").prefetch_related("refunds", "events")
     if wanted.app_id:
@@ -235,7 +235,7 @@ def list_trades(request: HttpRequest, wanted: Query[TradesIn]):
 
 
 @api.get("/trades/{out_trade_no}", response={200: TradeOut, **PROBLEMS}, tags=["trades"])
-def get_trade(request: HttpRequest, out_trade_no: str, app_id: str = ""):
+def get_trade(request: HttpRequest, out_trade_no: str, app_id: str = "") -> Any:
     """One trade; 404 if it was never asked for."""
     return trade_out(request, the_trade(out_trade_no, app_id))
 
@@ -269,7 +269,7 @@ def the_buyer(choice: BuyerIn | None) -> Buyer:
 @api.post("/trades/{out_trade_no}/scan", response={200: TradeOut, **PROBLEMS}, tags=["trades"])
 def scan_trade(
     request: HttpRequest, out_trade_no: str, choice: BuyerIn | None = None, app_id: str = ""
-):
+) -> Any:
     """The buyer opens the trade: from now on it exists."""
     with change():
         trade = trades.scan(the_trade(out_trade_no, app_id), the_buyer(choice))
@@ -279,7 +279,7 @@ def scan_trade(
 @api.post("/trades/{out_trade_no}/pay", response={200: TradeOut, **PROBLEMS}, tags=["trades"])
 def pay_trade(
     request: HttpRequest, out_trade_no: str, choice: BuyerIn | None = None, app_id: str = ""
-):
+) -> Any:
     """The buyer pays, opening the trade first if need be."""
     with change():
         trade = the_trade(out_trade_no, app_id)
@@ -350,7 +350,7 @@ class NoticesIn(Schema):
 
 
 @api.get("/notices", response={200: NoticesOut, **PROBLEMS}, tags=["notices"])
-def list_notices(request: HttpRequest, wanted: Query[NoticesIn]):
+def list_notices(request: HttpRequest, wanted: Query[NoticesIn]) -> Any:
     """Notices in the order they were made, with every attempt."""
     found = Notice.objects.select_related("trade__merchant", "trade__buyer")
     if wanted.out_trade_no:
@@ -378,10 +378,10 @@ def the_notice(notify_id: str) -> Notice:
 
 
 @api.post("/notices/{notify_id}/send", response={200: NoticeOut, **PROBLEMS}, tags=["notices"])
-def send_notice(request: HttpRequest, notify_id: str, wanted: SendIn | None = None):
+def send_notice(request: HttpRequest, notify_id: str, wanted: SendIn | None = None) -> Any:
     """Send a notice again now, whatever became of it before."""
-    wanted = wanted or SendIn()
-    notifier.send(the_notice(notify_id), times=wanted.times, at_once=wanted.at_once)
+    times, at_once = (wanted.times, wanted.at_once) if wanted else (1, False)
+    notifier.send(the_notice(notify_id), times=times, at_once=at_once)
     return notice_out(the_notice(notify_id))
 
 
@@ -411,7 +411,7 @@ class ForgeOut(Schema):
 
 
 @api.post("/forge", response={200: ForgeOut, **PROBLEMS}, tags=["notices"])
-def forge(request: HttpRequest, wanted: ForgeIn):
+def forge(request: HttpRequest, wanted: ForgeIn) -> Any:
     """Send the merchant a notice made to order, at once; tell what it said.
 
     What is not given is as in the notice of a payment of that trade.
@@ -420,23 +420,21 @@ def forge(request: HttpRequest, wanted: ForgeIn):
     url = wanted.notify_url or trade.notify_url
     if not url:
         raise Problem(409, "Nowhere to send", "The trade has no notify_url: say one.")
-    fields = notices.forged_fields(trade)
-    fields = {**fields, **wanted.fields}
-    kept = {name: value for name, value in fields.items() if value is not None}
+    kept = overridden(notices.forged_fields(trade), wanted.fields)
     if wanted.sign_with != "none":
-        key = (
-            keyring.stranger_key()
-            if wanted.sign_with == "stranger"
-            else keyring.alipay_key(trade.merchant.app_id)
-        )
+        app_id = trade.merchant.app_id
+        is_real = wanted.sign_with == "alipay"
+        key = keyring.alipay_key(app_id) if is_real else keyring.stranger_key()
         sign = wire.signature(wire.message_string(kept), key, charset=wanted.charset)
-        kept = {"sign_type": "RSA2", "sign": sign, **kept}
-        kept = {
-            name: value for name, value in kept.items() if wanted.fields.get(name, "") is not None
-        }
+        kept = overridden({"sign_type": "RSA2", "sign": sign, **kept}, wanted.fields)
     sent = wire.form([*kept.items(), *wanted.extra], wanted.charset)
     reply = notifier.post(url, sent.encode(), wanted.charset)
     return {"status": reply.status, "body": reply.body, "error": reply.error, "fields": kept}
+
+
+def overridden(fields: dict[str, str], by: dict[str, str | None]) -> dict[str, str]:
+    """Fields with others in their place; null takes one away."""
+    return {name: value for name, value in {**fields, **by}.items() if value is not None}
 
 
 def forged_trade(out_trade_no: str, app_id: str) -> Trade:
@@ -466,13 +464,13 @@ def forged_trade(out_trade_no: str, app_id: str) -> Trade:
 
 
 @api.get("/notify-policy", response={200: NotifyPolicy, **PROBLEMS}, tags=["notices"])
-def get_notify_policy(request: HttpRequest):
+def get_notify_policy(request: HttpRequest) -> Any:
     """What happens to the notices that are made from now on."""
     return rules.policy
 
 
 @api.put("/notify-policy", response={200: NotifyPolicy, **PROBLEMS}, tags=["notices"])
-def put_notify_policy(request: HttpRequest, policy: NotifyPolicy):
+def put_notify_policy(request: HttpRequest, policy: NotifyPolicy) -> Any:
     """Set what happens to the notices that are made from now on; what is left out is usual."""
     with change():
         return rules.change_policy(policy)
@@ -509,27 +507,27 @@ def all_faults() -> dict[str, Any]:
 
 
 @api.get("/faults", response={200: FaultsOut, **PROBLEMS}, tags=["faults"])
-def get_faults(request: HttpRequest):
+def get_faults(request: HttpRequest) -> Any:
     """What is made to go wrong, and how often it did."""
     return all_faults()
 
 
 @api.put("/faults", response={200: FaultsOut, **PROBLEMS}, tags=["faults"])
-def put_faults(request: HttpRequest, wanted: Body[OneOrMany]):
+def put_faults(request: HttpRequest, wanted: Body[OneOrMany]) -> Any:
     """These faults and no others; one, or a list of ``items``. The first that fits a call is it."""
     faults.replace(wanted.items if isinstance(wanted, FaultsIn) else [wanted])
     return all_faults()
 
 
 @api.post("/faults", response={200: FaultsOut, **PROBLEMS}, tags=["faults"])
-def post_fault(request: HttpRequest, wanted: faults.FaultIn):
+def post_fault(request: HttpRequest, wanted: faults.FaultIn) -> Any:
     """This fault too."""
     faults.add([wanted])
     return all_faults()
 
 
 @api.delete("/faults", response={200: FaultsOut, **PROBLEMS}, tags=["faults"])
-def delete_faults(request: HttpRequest):
+def delete_faults(request: HttpRequest) -> Any:
     """Nothing goes wrong any more."""
     faults.replace([])
     return all_faults()
@@ -566,13 +564,13 @@ def clock_out(done: int = 0) -> dict[str, Any]:
 
 
 @api.get("/clock", response={200: ClockOut, **PROBLEMS}, tags=["clock"])
-def get_clock(request: HttpRequest):
+def get_clock(request: HttpRequest) -> Any:
     """What time it is here."""
     return clock_out()
 
 
 @api.post("/clock", response={200: ClockOut, **PROBLEMS}, tags=["clock"])
-def post_clock(request: HttpRequest, wanted: ClockIn):
+def post_clock(request: HttpRequest, wanted: ClockIn) -> Any:
     """Turn the clock forward, or set how fast it goes.
 
     Everything that falls due on the way has happened, in order, when this answers: expiries,
@@ -654,7 +652,7 @@ class MerchantsOut(Schema):
 
 
 @api.get("/merchants", response={200: MerchantsOut, **PROBLEMS}, tags=["merchants"])
-def list_merchants(request: HttpRequest):
+def list_merchants(request: HttpRequest) -> Any:
     """The apps that may call the gateway, and the keys that belong to them."""
     return {"items": [merchant_out(merchant) for merchant in Merchant.objects.order_by("pk")]}
 
@@ -667,7 +665,7 @@ def readable_key(text: str) -> str:
 
 
 @api.post("/merchants", response={201: MerchantOut, **PROBLEMS}, tags=["merchants"])
-def add_merchant(request: HttpRequest, wanted: MerchantIn):
+def add_merchant(request: HttpRequest, wanted: MerchantIn) -> Any:
     """A further app, with its own keys; the answer holds Alipay's public key for it."""
     pem = readable_key(wanted.app_public_key)
     taken = models.Q(app_id=wanted.app_id) | models.Q(seller_id=wanted.seller_id)
@@ -684,7 +682,7 @@ def add_merchant(request: HttpRequest, wanted: MerchantIn):
 
 
 @api.patch("/merchants/{app_id}", response={200: MerchantOut, **PROBLEMS}, tags=["merchants"])
-def change_merchant(request: HttpRequest, app_id: str, wanted: MerchantChange):
+def change_merchant(request: HttpRequest, app_id: str, wanted: MerchantChange) -> Any:
     """Set a merchant's balance, name or public key."""
     pem = readable_key(wanted.app_public_key) if wanted.app_public_key else None
     with change():
@@ -710,19 +708,19 @@ class BuyersOut(Schema):
 
 
 @api.get("/buyers", response={200: BuyersOut, **PROBLEMS}, tags=["merchants"])
-def list_buyers(request: HttpRequest):
+def list_buyers(request: HttpRequest) -> Any:
     """The test buyers; the first is the usual one."""
     return {"items": list(Buyer.objects.order_by("pk"))}
 
 
 @api.get("/settings", response={200: Behaviour, **PROBLEMS}, tags=["settings"])
-def get_settings(request: HttpRequest):
+def get_settings(request: HttpRequest) -> Any:
     """How this Alipay behaves where sources disagree."""
     return rules.behaviour
 
 
 @api.patch("/settings", response={200: Behaviour, **PROBLEMS}, tags=["settings"])
-def patch_settings(request: HttpRequest, changes: dict[str, Any]):
+def patch_settings(request: HttpRequest, changes: dict[str, Any]) -> Any:
     """Change some of it; the others stay."""
     try:
         with change():
@@ -763,7 +761,7 @@ class RequestsOut(Schema):
 
 
 @api.get("/requests", response={200: RequestsOut, **PROBLEMS}, tags=["sandbox"])
-def list_requests(request: HttpRequest, limit: Annotated[int, Field(ge=1, le=500)] = 50):
+def list_requests(request: HttpRequest, limit: Annotated[int, Field(ge=1, le=500)] = 50) -> Any:
     """The last gateway requests, the latest first, with the strings that were signed."""
     return {"items": requests.last(limit)}
 
@@ -778,7 +776,7 @@ class AboutOut(Schema):
 
 
 @api.get("/about", response={200: AboutOut, **PROBLEMS}, tags=["sandbox"])
-def about(request: HttpRequest):
+def about(request: HttpRequest) -> Any:
     """Who this is and how to reach it."""
     address = request.build_absolute_uri("/").rstrip("/")
     return {
@@ -792,7 +790,7 @@ def about(request: HttpRequest):
 
 
 @api.post("/reset", response={200: ClockOut, **PROBLEMS}, tags=["sandbox"])
-def reset(request: HttpRequest):
+def reset(request: HttpRequest) -> Any:
     """Forget trades, notices, faults and settings; the clock is real again. Keys stay."""
     notifier.notifier.at_rest(lambda: forget(start.time_scale))
     return clock_out()

@@ -81,7 +81,8 @@ class Call:
 
     @property
     def app(self) -> Merchant:
-        assert self.merchant is not None
+        if self.merchant is None:
+            raise LookupError("the app is not known yet")
         return self.merchant
 
     def text(self, name: str, longest: int = 64) -> str:
@@ -332,7 +333,7 @@ def _refused_by_gateway(
 
 
 def error_page(request: HttpRequest, refusal: Refusal, string: str = "") -> HttpResponse:
-    """What a browser sees: the code without its prefix, the reason, the string that was verified."""
+    """What a browser sees: the code without its prefix, the reason, the verified string."""
     context = {
         "code": refusal.sub_code.partition(".")[2] or refusal.sub_code,
         "sub_code": refusal.sub_code,
@@ -458,8 +459,7 @@ def query(call: Call) -> dict[str, Any]:
 
 def trade_fields(trade: Trade) -> dict[str, Any]:
     """What ``alipay.trade.query`` tells of a trade."""
-    buyer = trade.buyer
-    assert buyer is not None
+    buyer = trade.owner
     amount = trade.total_amount
     if rules.behaviour.amounts_in_query == "zero" or not trade.is_paid:
         amount = "0.00"
@@ -530,9 +530,8 @@ def refund(call: Call) -> dict[str, Any]:
             reason=reason,
             operator_id=operator_id,
         )
-    buyer = trade.buyer
-    assert buyer is not None
-    answer = {
+    buyer = trade.owner
+    answer: dict[str, Any] = {
         **SUCCESS,
         "trade_no": trade.trade_no,
         "out_trade_no": trade.out_trade_no,

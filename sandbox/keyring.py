@@ -5,15 +5,18 @@ Each app has a key pair of Alipay's side of its own. The private halves stay in 
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from django.conf import settings
 
 from . import wire
+
+Key = TypeVar("Key")
 
 
 class BadKey(Exception):
@@ -28,8 +31,8 @@ def new_key() -> RSAPrivateKey:
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, where the system knows such a thing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="ascii")
 
 
 @cache
@@ -59,7 +62,7 @@ def alipay_public_pem(app_id: str) -> str:
 
 
 def exchange(folder: Path, app_id: str) -> str:
-    """Read the merchant's public key from its folder and leave Alipay's there; make what is missing.
+    """Read the merchant's public key from its folder, leave Alipay's there, make what is missing.
 
     An ``alipay_public_key.pem`` of somebody else (the real Alipay's, say) is kept beside ours under
     the name ``alipay_public_key.previous.pem``.
@@ -83,7 +86,7 @@ def exchange(folder: Path, app_id: str) -> str:
     return app_public
 
 
-def _read(path: Path, reader):
+def _read(path: Path, reader: Callable[[str], Key]) -> Key:
     try:
         return reader(path.read_text())
     except (ValueError, UnicodeDecodeError) as reason:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext as _
 
 from .money import yuan
 
@@ -78,7 +79,8 @@ class Trade(models.Model):
     expires_at = models.DateTimeField(null=True)
     scan_before = models.DateTimeField(null=True)
 
-    trade_no = models.CharField(max_length=64, unique=True, null=True)
+    # Null, not "": it is unique among those that are born.
+    trade_no = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001
     status = models.CharField(max_length=16, choices=TradeStatus, default=TradeStatus.UNBORN)
     buyer = models.ForeignKey(Buyer, on_delete=models.PROTECT, null=True)
     created_at = models.DateTimeField(null=True)
@@ -110,6 +112,13 @@ class Trade(models.Model):
         return self.status != TradeStatus.UNBORN
 
     @property
+    def owner(self) -> Buyer:
+        """The buyer who opened it."""
+        if self.buyer is None:
+            raise LookupError(f"nobody has opened {self}")
+        return self.buyer
+
+    @property
     def is_waiting(self) -> bool:
         return self.status == TradeStatus.WAIT_BUYER_PAY
 
@@ -139,6 +148,21 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return self.kind
+
+    @property
+    def words(self) -> str:
+        """What happened, for people."""
+        return {
+            "asked": _("Asked for by the merchant"),
+            "asked again": _("Asked for again by the merchant"),
+            "opened": _("Opened by the buyer"),
+            "paid": _("Paid"),
+            "closed": _("Closed by the merchant"),
+            "cancelled": _("Cancelled by the merchant"),
+            "timed out": _("Closed: not paid in time"),
+            "refunded": _("Refunded"),
+            "finished": _("Finished: the refund window is over"),
+        }.get(self.kind, self.kind)
 
 
 class Refund(models.Model):

@@ -7,7 +7,6 @@ Its fields are settled here once; ``notify_time`` and the signature are those of
 from __future__ import annotations
 
 import json
-import random
 import secrets
 from datetime import datetime, timedelta
 
@@ -17,13 +16,15 @@ from .clock import clock, stamp
 from .models import Attempt, Notice, Refund, Trade, TradeProduct, TradeStatus
 from .money import yuan
 
+CHANCE = secrets.SystemRandom()
+
 
 def announce(trade: Trade, *, at: datetime, refund: Refund | None = None) -> Notice | None:
     """Make the notice of a trade's present state, if this merchant is told of such a thing."""
     if not trade.notify_url or not rules.behaviour.tells(trade.product, trade.status):
         return None
     policy = rules.policy
-    wait = policy.delay + (random.uniform(0, 3) if policy.shuffle else 0)
+    wait = policy.delay + (CHANCE.uniform(0, 3) if policy.shuffle else 0)
     notice = Notice(
         notify_id=new_notify_id(at),
         trade=trade,
@@ -50,8 +51,7 @@ def new_notify_id(at: datetime) -> str:
 
 def state_fields(trade: Trade, *, notify_id: str, refund: Refund | None = None) -> dict[str, str]:
     """Tell a trade's state, without the time and the signature of the attempt."""
-    merchant, buyer = trade.merchant, trade.buyer
-    assert buyer is not None
+    merchant, buyer = trade.merchant, trade.owner
     fields = {
         "notify_type": "trade_status_sync",
         "notify_id": notify_id,
@@ -115,11 +115,16 @@ def forged_fields(trade: Trade) -> dict[str, str]:
     return {**state_fields(trade, notify_id=new_notify_id(now)), "notify_time": stamp(now)}
 
 
+def unsealed(notice: Notice, at: datetime) -> dict[str, str]:
+    """The notice as of that instant: exactly what is signed."""
+    return {**notice.fields, "notify_time": stamp(at)}
+
+
 def sealed(notice: Notice, at: datetime) -> dict[str, str]:
     """The notice as it is sent at that instant: with its time and its signature."""
     trade = notice.trade
     key = keyring.alipay_key(trade.merchant.app_id)
-    return wire.signed({**notice.fields, "notify_time": stamp(at)}, key, charset=trade.charset)
+    return wire.signed(unsealed(notice, at), key, charset=trade.charset)
 
 
 def last_sent(notice: Notice) -> dict[str, str]:

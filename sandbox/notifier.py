@@ -300,7 +300,7 @@ def _first_due() -> Due | None:
         .first()
     )
     if notice:
-        firsts.append(Due(notice[0], True, notice[1]))
+        firsts.append(Due(notice[0] or clock.now(), True, notice[1]))
     return min(firsts, default=None)
 
 

@@ -10,6 +10,7 @@ import io
 import socket
 import struct
 import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.handlers.wsgi import WSGIHandler
@@ -20,6 +21,10 @@ LONGEST_REQUEST_LINE = 4 * 1024 * 1024
 
 class Handler(basehttp.ServerHandler):
     """Writes the answer, or hangs up if the application said so."""
+
+    environ: dict[str, Any]
+    result: Any
+    request_handler: RequestHandler
 
     def finish_response(self) -> None:
         how = self.environ.get("sandbox.hang_up")
@@ -34,6 +39,9 @@ class Handler(basehttp.ServerHandler):
 
 class RequestHandler(basehttp.WSGIRequestHandler):
     """Reads requests one after the other from one connection."""
+
+    server: Server
+    connection: Any
 
     disable_nagle_algorithm = True
     wbufsize = -1  # head and body in one packet
@@ -52,8 +60,8 @@ class RequestHandler(basehttp.WSGIRequestHandler):
         handler = Handler(
             self.rfile, self.wfile, io.StringIO(), self.get_environ(), multithread=True
         )
-        handler.request_handler = self  # type: ignore[attr-defined]
-        handler.run(self.server.get_app())
+        handler.request_handler = self
+        handler.run(self.server.serves)
 
     def handle(self) -> None:
         self.close_connection = True
@@ -69,7 +77,7 @@ class RequestHandler(basehttp.WSGIRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.server.to_reset.add(self.connection)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         """Say nothing: the request log has it."""
 
 
@@ -85,17 +93,17 @@ class Server(basehttp.ThreadedWSGIServer):
     def __init__(self, host: str, port: int) -> None:
         self.to_reset: set[socket.socket] = set()
         super().__init__((host, port), RequestHandler, ipv6=":" in host, allow_reuse_address=REUSE)
-        self.set_app(WSGIHandler())
+        self.serves = WSGIHandler()
 
     def server_bind(self) -> None:
         # The standard library asks DNS for this machine's name here, which can take seconds.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(REUSE))
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
         self.setup_environ()
 
-    def shutdown_request(self, request: socket.socket) -> None:
+    def shutdown_request(self, request: Any) -> None:
         if request in self.to_reset:
             self.to_reset.discard(request)
             self.close_request(request)  # without the polite goodbye

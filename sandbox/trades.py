@@ -1,10 +1,10 @@
 """The life of a trade, and its money.
 
-    (asked for) --a buyer opens it--> WAIT_BUYER_PAY --pays--> TRADE_SUCCESS --window ends--> TRADE_FINISHED
-                                            |                       |
-                                time out, close, cancel     refunded completely
-                                            v                       v
-                                       TRADE_CLOSED <---------------'
+    (asked for) --opened--> WAIT_BUYER_PAY --paid--> TRADE_SUCCESS --window over--> TRADE_FINISHED
+                                  |                        |
+                       time out, close, cancel    refunded completely
+                                  v                        v
+                             TRADE_CLOSED <----------------'
 
 One state machine stands behind the PC page, the mobile page and the QR code. A merchant's request
 is remembered at once, but the trade itself exists only when a buyer has opened it: until then
@@ -110,7 +110,8 @@ def end_of(start: datetime, timeout: str) -> datetime:
         day = start.astimezone(BEIJING) + timedelta(days=1)
         return day.replace(hour=0, minute=0, second=0, microsecond=0)
     match = TIMEOUT.fullmatch(timeout)
-    assert match, timeout
+    if match is None:
+        raise ValueError(timeout)
     unit = {"m": "minutes", "h": "hours", "d": "days"}[match[2]]
     return start + timedelta(**{unit: int(match[1])})
 
@@ -235,8 +236,8 @@ def refund(
         operator_id=operator_id,
         at=now,
     )
+    _book(trade, now, "退费", fee_back)  # first, so that the balance never falls below nothing
     _book(trade, now, "交易退款", -amount)
-    _book(trade, now, "退费", fee_back)
     _record(trade, now, "refunded", f"{yuan(amount)} {number}")
     announce(trade, at=now, refund=made)
     return made, True
@@ -259,38 +260,37 @@ def _refuse_to_refund(trade: Trade, amount: int, out_request_no: str) -> None:
 # -- what time does --------------------------------------------------------------------------------
 
 
-def is_due(trade: Trade, now: datetime) -> bool:
-    """Say whether a trade's time has come: unpaid too long, or paid so long ago that it is final."""
+def due_at(trade: Trade, now: datetime) -> datetime | None:
+    """When a trade's time came: unpaid too long, or paid so long ago that it is final."""
     end = {
         TradeStatus.WAIT_BUYER_PAY: trade.expires_at,
         TradeStatus.TRADE_SUCCESS: trade.finish_at,
     }.get(TradeStatus(trade.status))
-    return end is not None and end <= now
+    return end if end is not None and end <= now else None
 
 
 def fall_due(trade: Trade, now: datetime) -> None:
     """Do to a trade what its time has come for."""
-    if not is_due(trade, now):
+    end = due_at(trade, now)
+    if end is None:
         return
     if trade.is_waiting:
-        close(trade, why="timed out", at=trade.expires_at)
+        close(trade, why="timed out", at=end)
         return
-    assert trade.finish_at is not None
     trade.status = TradeStatus.TRADE_FINISHED
     trade.save(update_fields=["status"])
-    _record(trade, trade.finish_at, "finished")
-    announce(trade, at=trade.finish_at)
+    _record(trade, end, "finished")
+    announce(trade, at=end)
 
 
 def next_due() -> tuple[datetime, int] | None:
     """The trade whose time comes first, and when."""
-    waiting = Trade.objects.filter(status=TradeStatus.WAIT_BUYER_PAY, expires_at__isnull=False)
-    paid = Trade.objects.filter(status=TradeStatus.TRADE_SUCCESS, finish_at__isnull=False)
-    firsts = [
-        waiting.order_by("expires_at").values_list("expires_at", "pk").first(),
-        paid.order_by("finish_at").values_list("finish_at", "pk").first(),
-    ]
-    return min((first for first in firsts if first is not None), default=None)
+    ends = {TradeStatus.WAIT_BUYER_PAY: "expires_at", TradeStatus.TRADE_SUCCESS: "finish_at"}
+    firsts: list[tuple[datetime, int]] = []
+    for status, end in ends.items():
+        open_ones = Trade.objects.filter(status=status, **{f"{end}__isnull": False})
+        firsts += open_ones.order_by(end).values_list(end, "pk")[:1]
+    return min(firsts, default=None)
 
 
 # -- looking up ------------------------------------------------------------------------------------
@@ -305,7 +305,7 @@ def find(merchant: Merchant, *, out_trade_no: str = "", trade_no: str = "") -> T
 
 def as_of_now(trade: Trade | None) -> Trade | None:
     """Let time have done to a trade what it must, whether or not the notifier has come to it."""
-    if trade is not None and is_due(trade, clock.now()):
+    if trade is not None and due_at(trade, clock.now()) is not None:
         with change():
             trade.refresh_from_db()
             fall_due(trade, clock.now())

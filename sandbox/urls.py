@@ -21,4 +21,9 @@ urlpatterns = [
     path("control/", api.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", people.dashboard, name="dashboard"),
+    path("trades/<str:app_id>/<str:out_trade_no>/", people.trade_page, name="trade"),
+    path("notices/", people.notices_page, name="notices"),
+    path("requests/", people.requests_page, name="requests"),
+    path("settings/", people.settings_page, name="settings"),
+    path("do/<str:action>/", people.button, name="button"),
 ]
