@@ -235,7 +235,7 @@ class Kept:
 def keep(command: list[str]) -> NoReturn:
     """Be the keeper of a process: see Kept."""
     if WINDOWS:
-        job = join_a_job()  # noqa: F841  (the job lasts as long as its handle)
+        join_a_job()
     elif os.getpgrp() != os.getpid():
         os.setsid()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -262,10 +262,10 @@ def end_group_at_once() -> NoReturn:
     os._exit(0)
 
 
-def join_a_job() -> object:
+def join_a_job() -> None:
     """Put this process into a Windows job, which ends all its processes with its last handle.
 
-    That handle is ours alone, so it closes however this process ends.
+    That handle is this process's alone, so it closes when the process ends, in whatever way.
     """
     import ctypes  # noqa: PLC0415  not every POSIX Python has it
 
@@ -277,7 +277,6 @@ def join_a_job() -> object:
     limits[4] = 0x2000  # JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
     kernel.SetInformationJobObject(job, 9, ctypes.byref(limits), ctypes.sizeof(limits))
     kernel.AssignProcessToJobObject(job, ctypes.c_void_p(kernel.GetCurrentProcess()))
-    return job
 
 
 def wait_until(is_ready: Callable[[], object], kept: list[Kept], *, seconds: float) -> None:
@@ -559,27 +558,34 @@ VALUED = {"-k", "-m", "-p", "-o", "-c", "-W", "-r", "--ignore", "--deselect", "-
 
 def test(arguments: list[str]) -> int:
     """Run the apps' tests on both databases, and the browser's; the arguments are pytest's."""
-    paths = [
-        argument
-        for argument, before in zip(arguments, ["", *arguments], strict=False)
-        if before not in VALUED and (ROOT / argument.partition("::")[0]).exists()
-    ]
-    options = [argument for argument in arguments if argument not in paths]
-    in_browser = [path for path in paths if Path(path).parts[0] == "e2e"]
-    in_apps = [path for path in paths if path not in in_browser]
+    options, in_apps, in_browser = parted(arguments)
+    everything = not in_apps and not in_browser
 
     workshop()
     with tempfile.TemporaryDirectory(prefix="guitai-", ignore_cleanup_errors=True) as folder:
         tests = Tests(Path(folder), options)
-        if in_browser or not paths:
-            chromium = browser()
-        if in_apps or not paths:
+        chromium = browser() if everything or in_browser else ""
+        if everything or in_apps:
             tests.run("on SQLite", in_apps)
             with postgresql(Path(folder)) as url:
                 tests.run("on PostgreSQL", in_apps, DATABASE_URL=url)
-        if in_browser or not paths:
+        if everything or in_browser:
             tests.run("in a browser", in_browser or ["e2e"], GUITAI_CHROMIUM=chromium)
     return tests.told()
+
+
+def parted(arguments: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return the options, the paths of app tests and those of browser tests."""
+    options: list[str] = []
+    in_apps: list[str] = []
+    in_browser: list[str] = []
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        path = ROOT / argument.partition("::")[0]
+        if before in VALUED or not path.exists():
+            options.append(argument)
+        else:
+            (in_browser if path.is_relative_to(ROOT / "e2e") else in_apps).append(argument)
+    return options, in_apps, in_browser
 
 
 class Tests:

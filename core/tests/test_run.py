@@ -230,6 +230,23 @@ def test_environment_keeps_the_callers_shop_out(monkeypatch: pytest.MonkeyPatch)
     }
 
 
+@pytest.mark.parametrize(
+    ("arguments", "parted"),
+    [
+        ("", ([], [], [])),
+        ("-x", (["-x"], [], [])),
+        ("core -k core", (["-k", "core"], ["core"], [])),
+        ("core/tests::test_one -x", (["-x"], ["core/tests::test_one"], [])),
+        ("-m slow users e2e", (["-m", "slow"], ["users"], ["e2e"])),
+        ("no/such/file.py", (["no/such/file.py"], [], [])),
+    ],
+)
+def test_arguments_of_pytest_are_parted(
+    arguments: str, parted: tuple[list[str], list[str], list[str]]
+) -> None:
+    assert run.parted(arguments.split()) == parted
+
+
 def test_workshop_names_a_module_that_python_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
