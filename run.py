@@ -640,21 +640,22 @@ def postgresql(scratch: Path) -> Iterator[str]:
 def browser() -> str:
     """Return the path of a Chromium, having installed one if there was none."""
     path = os.environ.get("GUITAI_CHROMIUM") or chromium_of_playwright() or chromium_of_system()
+    said = ""
     if not path:
         say("Installing Chromium by Playwright ...")
-        run([PYTHON, "-m", "playwright", "install", "chromium"], env=environment())
+        command = [PYTHON, "-m", "playwright", "install", "chromium"]
+        said = captured(command, env=environment())[1]
         path = chromium_of_playwright()
     if not path and shutil.which("apt-get") and os.geteuid() == 0:
         say("Installing Debian's package chromium ...")
-        env = environment(DEBIAN_FRONTEND="noninteractive")
-        run(["apt-get", "update", "-q"], env=env)
-        packages = ["chromium", "fonts-noto-cjk"]
-        run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], env=env)
+        install = ["apt-get", "install", "-y", "--no-install-recommends"]
+        for command in ["apt-get", "update"], [*install, "chromium", "fonts-noto-cjk"]:
+            said = captured(command, env=environment(DEBIAN_FRONTEND="noninteractive"))[1]
         path = chromium_of_system()
     if not path:
         raise Trouble(
-            "There is no Chromium or Chrome, and none could be installed: install one, or put "
-            "the path of one into GUITAI_CHROMIUM."
+            "There is no Chromium or Chrome, and none could be installed "
+            f"({last_line(said, 'E')}): install one, or put its path into GUITAI_CHROMIUM."
         )
     say(f"The browser is {path}")
     return path
