@@ -747,7 +747,7 @@ def check() -> int:
 
 def checks() -> dict[str, list[str]]:
     """Return the command of each check; a name with `sandbox` in it has the sandbox's settings."""
-    shop = ["run.py", "core", "users", "products", "orders", "payments"]
+    shop = ["run.py", "conftest.py", "core", "users", "products", "orders", "payments", "e2e"]
     templates = [
         str(file.relative_to(ROOT))
         for folder in (ROOT / "templates", *ROOT.glob("*/templates"))
