@@ -168,13 +168,13 @@ class Rules:
         told = new.model_dump(mode="json")
         usual = self.defaults.model_dump(mode="json")
         differing = {name: value for name, value in told.items() if value != usual[name]}
-        Memory.objects.update_or_create(name="behaviour", defaults={"value": differing})
+        Memory.keep("behaviour", differing)
         self.behaviour = new
         return new
 
     def change_policy(self, policy: NotifyPolicy) -> NotifyPolicy:
         """Treat notices so from now on."""
-        Memory.objects.update_or_create(name="policy", defaults={"value": policy.model_dump()})
+        Memory.keep("policy", policy.model_dump())
         self.policy = policy
         return policy
 

@@ -27,7 +27,7 @@ class Clock:
         self._lock = threading.Lock()
         self._base = self._real_base = real_now()
         self.rate = 1.0
-        self._held = False
+        self.is_held = False
 
     def now(self) -> datetime:
         """The sandbox's time, in Beijing."""
@@ -35,7 +35,7 @@ class Clock:
             return self._now()
 
     def _now(self) -> datetime:
-        if self._held:
+        if self.is_held:
             return self._base
         return self._base + (real_now() - self._real_base) * self.rate
 
@@ -47,7 +47,7 @@ class Clock:
     def hold(self) -> None:
         """Stand still while what is due is being done, one instant after the other."""
         with self._lock:
-            self._base, self._held = self._now(), True
+            self._base, self.is_held = self._now(), True
 
     def step(self, instant: datetime) -> None:
         """While held: go to a later instant."""
@@ -57,7 +57,7 @@ class Clock:
     def release(self) -> None:
         """Let time go on from where it was held."""
         with self._lock:
-            self._real_base, self._held = real_now(), False
+            self._real_base, self.is_held = real_now(), False
 
     def real_seconds_until(self, instant: datetime) -> float | None:
         """How long to wait, on the wall's clock; None if that instant never comes by itself."""
@@ -65,7 +65,7 @@ class Clock:
             gap = (instant - self._now()).total_seconds()
             if gap <= 0:
                 return 0.0
-            return gap / self.rate if self.rate and not self._held else None
+            return gap / self.rate if self.rate and not self.is_held else None
 
     @property
     def mode(self) -> str:
@@ -73,6 +73,9 @@ class Clock:
 
 
 clock = Clock()
+
+#: Set when something will fall due that was not expected, or sooner: the notifier looks again.
+news = threading.Event()
 
 
 def stamp(instant: datetime | None, *, milliseconds: bool = False) -> str:

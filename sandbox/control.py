@@ -16,15 +16,17 @@ from ninja.errors import HttpError, ValidationError
 from ninja.renderers import JSONRenderer
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from . import __version__, faults, gateway, keyring, notices, notifier, trades, wire
+from . import __version__, gateway, keyring, notices, notifier, trades, wire
 from .behaviour import Behaviour, NotifyPolicy, rules
-from .clock import BEIJING, clock, read_stamp, real_now
+from .clock import BEIJING, clock, news, read_stamp, real_now
+from .faults import FaultIn, faults
 from .models import Buyer, Fault, Merchant, Notice, Trade, TradeStatus
 from .money import yuan
+from .parties import parties
 from .refusals import Refusal
 from .requestlog import requests
 from .start import start
-from .world import change, forget, news, remember_clock
+from .world import change, forget, remember_clock
 
 
 class Readable(JSONRenderer):
@@ -201,7 +203,7 @@ def trade_out(request: HttpRequest, trade: Trade) -> TradeOut:
         return_address=(notices.return_address(trade) or None) if trade.is_paid else None,
         history=[
             EventOut(at=event.at.astimezone(BEIJING), kind=event.kind, detail=event.detail)
-            for event in trade.events.all()
+            for event in trade.events
         ],
     )
 
@@ -224,7 +226,7 @@ class TradesIn(Schema):
 @api.get("/trades", response={200: TradesOut, **PROBLEMS}, tags=["trades"])
 def list_trades(request: HttpRequest, wanted: Query[TradesIn]) -> Any:
     """Every trade that was ever asked for, the latest first."""
-    found = Trade.objects.select_related("merchant", "buyer").prefetch_related("refunds", "events")
+    found = Trade.objects.select_related("merchant", "buyer").prefetch_related("refunds")
     if wanted.app_id:
         found = found.filter(merchant__app_id=wanted.app_id)
     if wanted.trade_status:
@@ -479,13 +481,13 @@ def put_notify_policy(request: HttpRequest, policy: NotifyPolicy) -> Any:
 # -- faults ----------------------------------------------------------------------------------------
 
 
-class FaultOut(faults.FaultIn):
+class FaultOut(FaultIn):
     model_config = ConfigDict(from_attributes=True)
     used: int
 
 
 class FaultsIn(In):
-    items: list[faults.FaultIn] = Field(max_length=1000)
+    items: list[FaultIn] = Field(max_length=1000)
 
 
 def one_or_many(given: Any) -> str:
@@ -493,7 +495,7 @@ def one_or_many(given: Any) -> str:
 
 
 OneOrMany = Annotated[
-    Annotated[FaultsIn, Tag("many")] | Annotated[faults.FaultIn, Tag("one")],
+    Annotated[FaultsIn, Tag("many")] | Annotated[FaultIn, Tag("one")],
     Discriminator(one_or_many),
 ]
 
@@ -520,7 +522,7 @@ def put_faults(request: HttpRequest, wanted: Body[OneOrMany]) -> Any:
 
 
 @api.post("/faults", response={200: FaultsOut, **PROBLEMS}, tags=["faults"])
-def post_fault(request: HttpRequest, wanted: faults.FaultIn) -> Any:
+def post_fault(request: HttpRequest, wanted: FaultIn) -> Any:
     """This fault too."""
     faults.add([wanted])
     return all_faults()
@@ -678,6 +680,7 @@ def add_merchant(request: HttpRequest, wanted: MerchantIn) -> Any:
             name=wanted.name or f"App {wanted.app_id}",
             app_public_key=pem,
         )
+        parties.forget()
     return Status(201, merchant_out(merchant))
 
 
@@ -694,6 +697,7 @@ def change_merchant(request: HttpRequest, app_id: str, wanted: MerchantChange) -
         merchant.name = wanted.name or merchant.name
         merchant.app_public_key = pem or merchant.app_public_key
         merchant.save()
+        parties.forget()
     return merchant_out(merchant)
 
 
@@ -792,5 +796,10 @@ def about(request: HttpRequest) -> Any:
 @api.post("/reset", response={200: ClockOut, **PROBLEMS}, tags=["sandbox"])
 def reset(request: HttpRequest) -> Any:
     """Forget trades, notices, faults and settings; the clock is real again. Keys stay."""
-    notifier.notifier.at_rest(lambda: forget(start.time_scale))
+
+    def forget_all() -> None:
+        forget(start.time_scale)
+        faults.load()
+
+    notifier.notifier.at_rest(forget_all)
     return clock_out()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from typing import Annotated, Literal
 
-from django.db import models
 from django.http import HttpRequest, HttpResponse
 from pydantic import Field
 
@@ -55,36 +54,48 @@ class FaultIn(Strict):
     sub_code: str = Field("", max_length=64, description="of refuse: ACQ.EXIST_FORBIDDEN_WORD, say")
 
 
-def replace(wanted: list[FaultIn]) -> None:
-    """These faults and no others."""
-    with change():
-        Fault.objects.all().delete()
-        add(wanted)
+class Faults:
+    """The faults in force, in memory too: most calls ask, and mostly there are none."""
 
+    def __init__(self) -> None:
+        self._set: list[Fault] = []
 
-def add(wanted: list[FaultIn]) -> None:
-    """These faults too."""
-    with change():
-        for fault in wanted:
-            Fault.objects.create(**fault.model_dump())
+    def load(self) -> None:
+        """Read what is kept."""
+        self._set = list(Fault.objects.all())
 
+    def replace(self, wanted: list[FaultIn]) -> None:
+        """These faults and no others."""
+        with change():
+            Fault.objects.all().delete()
+            self.add(wanted)
 
-def take(*, app_id: str, method: str, out_trade_no: str) -> Fault | None:
-    """The first fault that fits this call; it is used up by one."""
-    fitting = Fault.objects.filter(
-        models.Q(times=None) | models.Q(times__gt=models.F("used")),
-        app_id__in=["", app_id],
-        method__in=["", method],
-        out_trade_no__in=["", out_trade_no],
-    )
-    if not fitting.exists():
+    def add(self, wanted: list[FaultIn]) -> None:
+        """These faults too."""
+        with change():
+            for fault in wanted:
+                Fault.objects.create(**fault.model_dump())
+            self.load()
+
+    def take(self, *, app_id: str, method: str, out_trade_no: str) -> Fault | None:
+        """The first fault that fits this call; it is used up by one."""
+        if not self._set:
+            return None
+        with change():
+            for fault in self._set:
+                fits = (
+                    fault.app_id in ("", app_id)
+                    and fault.method in ("", method)
+                    and fault.out_trade_no in ("", out_trade_no)
+                )
+                if fits and (fault.times is None or fault.used < fault.times):
+                    fault.used += 1
+                    fault.save(update_fields=["used"])
+                    return fault
         return None
-    with change():
-        fault = fitting.first()
-        if fault is not None:
-            fault.used += 1
-            fault.save(update_fields=["used"])
-        return fault
+
+
+faults = Faults()
 
 
 def broken(fault: Fault, request: HttpRequest) -> HttpResponse:

@@ -27,12 +27,14 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from . import bills, faults, keyring, trades, wire
+from . import bills, keyring, trades, wire
 from .behaviour import rules
 from .clock import clock, read_stamp, real_now, stamp
+from .faults import OF_TRANSPORT, broken, faults
 from .models import Fault, Merchant, Trade, TradeProduct, TradeStatus
 from .money import MOST, fen
 from .notices import open_id
+from .parties import parties
 from .refusals import Refusal, bad_parameter, invalid, missing
 from .requestlog import Seen, clipped, requests
 from .world import change
@@ -137,16 +139,16 @@ def _answered(request: HttpRequest, seen: Seen) -> HttpResponse:
 
     if fault is not None:
         seen.fault = f"{fault.kind} ({fault.when})"
-        if fault.when == "before" and fault.kind in faults.OF_TRANSPORT:
-            return faults.broken(fault, request)
+        if fault.when == "before" and fault.kind in OF_TRANSPORT:
+            return broken(fault, request)
     try:
         if fault is not None and fault.when == "before":
             refuse_by(fault)
         done = METHODS[call.method](call)
         seen.verdict = "10000"
         if fault is not None and fault.when == "after":
-            if fault.kind in faults.OF_TRANSPORT:
-                return faults.broken(fault, request)
+            if fault.kind in OF_TRANSPORT:
+                return broken(fault, request)
             refuse_by(fault)
     except Refusal as refusal:
         seen.verdict = f"{refusal.code} {refusal.sub_code}"
@@ -194,7 +196,7 @@ def check(call: Call, seen: Seen) -> None:
         raise invalid("method")
     if not given.get("app_id"):
         raise missing("app-id")
-    call.merchant = Merchant.objects.filter(app_id=given["app_id"]).first()
+    call.merchant = parties.merchant(given["app_id"])
     if call.merchant is None:
         raise invalid("app-id")
     _check_public_parameters(call)

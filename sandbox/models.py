@@ -6,6 +6,8 @@ no status): Alipay creates the trade itself only when a buyer opens it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -58,6 +60,33 @@ class TradeStatus(models.TextChoices):
     TRADE_FINISHED = "TRADE_FINISHED"
 
 
+LONGEST_HISTORY = 200
+
+
+@dataclass(frozen=True)
+class Event:
+    """A line in a trade's history."""
+
+    at: datetime
+    kind: str
+    detail: str
+
+    @property
+    def words(self) -> str:
+        """What happened, for people."""
+        return {
+            "asked": _("Asked for by the merchant"),
+            "asked again": _("Asked for again by the merchant"),
+            "opened": _("Opened by the buyer"),
+            "paid": _("Paid"),
+            "closed": _("Closed by the merchant"),
+            "cancelled": _("Cancelled by the merchant"),
+            "timed out": _("Closed: not paid in time"),
+            "refunded": _("Refunded"),
+            "finished": _("Finished: the refund window is over"),
+        }.get(self.kind, self.kind)
+
+
 class Trade(models.Model):
     """One ``out_trade_no`` of one merchant, from the request to the end."""
 
@@ -90,6 +119,7 @@ class Trade(models.Model):
     refunded = models.BigIntegerField(default=0)
     fee = models.BigIntegerField(default=0)
     fee_returned = models.BigIntegerField(default=0)
+    history: Any = models.JSONField(default=list)  # [at, kind, detail], the latest last
 
     class Meta:
         constraints = [
@@ -126,6 +156,17 @@ class Trade(models.Model):
     def is_paid(self) -> bool:
         return self.paid_at is not None
 
+    def record(self, at: datetime, kind: str, detail: str = "") -> None:
+        """Add a line to the history; the caller saves it with the change it tells of."""
+        self.history = [*self.history[-LONGEST_HISTORY:], [at.isoformat(), kind, detail]]
+
+    record.alters_data = True  # type: ignore[attr-defined]
+
+    @property
+    def events(self) -> list[Event]:
+        """The history, to read."""
+        return [Event(datetime.fromisoformat(at), kind, text) for at, kind, text in self.history]
+
     @property
     def total_amount(self) -> str:
         return yuan(self.total)
@@ -133,36 +174,6 @@ class Trade(models.Model):
     @property
     def refund_fee(self) -> str:
         return yuan(self.refunded)
-
-
-class Event(models.Model):
-    """A line in a trade's history."""
-
-    trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="events")
-    at = models.DateTimeField()
-    kind = models.CharField(max_length=16)
-    detail = models.CharField(max_length=300, blank=True)
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return self.kind
-
-    @property
-    def words(self) -> str:
-        """What happened, for people."""
-        return {
-            "asked": _("Asked for by the merchant"),
-            "asked again": _("Asked for again by the merchant"),
-            "opened": _("Opened by the buyer"),
-            "paid": _("Paid"),
-            "closed": _("Closed by the merchant"),
-            "cancelled": _("Cancelled by the merchant"),
-            "timed out": _("Closed: not paid in time"),
-            "refunded": _("Refunded"),
-            "finished": _("Finished: the refund window is over"),
-        }.get(self.kind, self.kind)
 
 
 class Refund(models.Model):
@@ -295,3 +306,13 @@ class Memory(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @staticmethod
+    def keep(name: str, value: Any) -> None:
+        """Remember this by that name from now on."""
+        Memory.objects.bulk_create(
+            [Memory(name=name, value=value)],
+            update_conflicts=True,
+            unique_fields=["name"],
+            update_fields=["value"],
+        )

@@ -10,9 +10,11 @@ import json
 import secrets
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from . import keyring, wire
 from .behaviour import rules
-from .clock import clock, stamp
+from .clock import clock, news, stamp
 from .models import Attempt, Notice, Refund, Trade, TradeProduct, TradeStatus
 from .money import yuan
 
@@ -40,6 +42,7 @@ def announce(trade: Trade, *, at: datetime, refund: Refund | None = None) -> Not
         if policy.drop is not True:
             rules.change_policy(policy.model_copy(update={"drop": policy.drop - 1}))
     notice.save(force_insert=True)
+    transaction.on_commit(news.set)
     return notice
 
 

@@ -27,15 +27,16 @@ from django.db import connection
 
 from . import notices, trades, wire
 from .behaviour import rules
-from .clock import clock
+from .clock import clock, news
 from .models import Attempt, Notice, Trade
-from .world import change, news, remember_clock
+from .world import change, remember_clock
 
 logger = logging.getLogger(__name__)
 
 SENDERS = 32
 PER_MERCHANT = 8
 LONGEST_ANSWER = 4000
+LONGEST_NAP = 1.0
 
 
 # -- one message -----------------------------------------------------------------------------------
@@ -97,14 +98,16 @@ def _https(host: str, port: int | None, timeout: float) -> http.client.HTTPSConn
     )
 
 
-def attempt(notice: Notice, *, by_ladder: bool) -> Attempt:
+def attempt(
+    notice: Notice, *, by_ladder: bool, and_then: Callable[[], None] | None = None
+) -> Attempt:
     """Send one notice now, and write down what was answered."""
     at = clock.now()
     charset = notice.trade.charset
     sent = wire.form(notices.sealed(notice, at), charset).encode()
     reply = post(notice.url, sent, charset)
     with change():
-        notice.refresh_from_db()
+        notice.refresh_from_db(fields=["state", "due_at", "rung", "copies"])
         made = Attempt.objects.create(
             notice=notice,
             at=at,
@@ -118,6 +121,8 @@ def attempt(notice: Notice, *, by_ladder: bool) -> Attempt:
         elif reply.is_success:
             notice.state, notice.due_at = Notice.State.DELIVERED, None
         notice.save(update_fields=["state", "due_at", "rung", "copies"])
+        if and_then:
+            and_then()
     return made
 
 
@@ -181,8 +186,8 @@ class Notifier(threading.Thread):
                     wait = self._do_what_is_due()
             except Exception:
                 logger.exception("Notifier: trying again")
-            news.wait(min(wait if wait is not None else 60, 60))
-            time.sleep(0.005)  # what is written together is looked at together
+            news.wait(min(wait if wait is not None else LONGEST_NAP, LONGEST_NAP))
+            time.sleep(0.01)  # what comes together is looked at together
 
     def _do_what_is_due(self) -> float | None:
         """Do everything whose time has come; say how many real seconds until there is more."""
@@ -215,6 +220,8 @@ class Notifier(threading.Thread):
         with change():
             trade = Trade.objects.select_related("merchant", "buyer").get(pk=pk)
             trades.fall_due(trade, clock.now())
+            if clock.is_held:
+                remember_clock()
 
     def _hand_over(self, pk: int, url: str, trade_id: int) -> None:
         with self._state:
@@ -264,9 +271,7 @@ class Notifier(threading.Thread):
                     if due.is_trade:
                         self._let_time_pass(due.pk)
                     else:
-                        attempt(_loaded(due.pk), by_ladder=True)
-                    with change():
-                        remember_clock()
+                        attempt(_loaded(due.pk), by_ladder=True, and_then=remember_clock)
                     done += 1
                 clock.step(target)
             finally:

@@ -20,10 +20,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from pydantic import BaseModel, ValidationError
 
-from . import control, faults, keyring, notices, wire
+from . import control, keyring, notices, wire
 from .behaviour import Behaviour, NotifyPolicy, rules
 from .cashier import SeeOther, merchant_address
 from .clock import clock, real_now
+from .faults import KINDS, FaultIn
 from .gateway import METHODS
 from .models import Attempt, Buyer, Fault, Merchant, Notice, Trade, TradeProduct, TradeStatus
 from .money import yuan
@@ -95,7 +96,7 @@ def trade_page(request: HttpRequest, app_id: str, out_trade_no: str) -> HttpResp
     signed = notices.return_fields(trade) if has_return(trade) else {}
     context = {
         "trade": trade,
-        "history": trade.events.all(),
+        "history": trade.events,
         "refunds": trade.refunds.all(),
         "notices": [NoticeRow(notice) for notice in some_notices().filter(trade=trade)],
         "requests": [seen for seen in requests.last() if seen.out_trade_no == out_trade_no][:25],
@@ -142,7 +143,7 @@ def settings_page(request: HttpRequest) -> HttpResponse:
     """Faults, merchants, and every setting where sources disagree."""
     context = {
         "faults": Fault.objects.all(),
-        "fault_kinds": typing.get_args(faults.KINDS),
+        "fault_kinds": typing.get_args(KINDS),
         "methods": list(METHODS),
         "merchants": [MerchantRow(merchant) for merchant in Merchant.objects.order_by("pk")],
         "controls": controls(rules.behaviour, rules.defaults),
@@ -309,7 +310,7 @@ def do_policy(request: HttpRequest, form: Form) -> str:
 
 
 def do_add_fault(request: HttpRequest, form: Form) -> str:
-    control.post_fault(request, faults.FaultIn(**filled(form, faults.FaultIn)))
+    control.post_fault(request, FaultIn(**filled(form, FaultIn)))
     return _("The fault is set.")
 
 

@@ -13,6 +13,7 @@ from django.db import connections
 
 from . import keyring, world
 from .behaviour import Behaviour, rules
+from .faults import faults
 from .models import Buyer, Merchant
 from .notifier import notifier
 from .server import Server
@@ -49,6 +50,7 @@ def prepare(given: argparse.Namespace, keys: Path) -> None:
         )
         for logon_id, user_id in BUYERS.items():
             Buyer.objects.get_or_create(logon_id=logon_id, defaults={"user_id": user_id})
+        faults.load()
         rules.load(Behaviour(ladder=given.ladder))
         world.recall_clock(given.time_scale)
 

@@ -18,13 +18,14 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import models
+from django.db import transaction
 
 from .behaviour import rules
-from .clock import BEIJING, clock, stamp
-from .models import Buyer, Event, LedgerEntry, Merchant, Refund, Trade, TradeProduct, TradeStatus
+from .clock import BEIJING, clock, news, stamp
+from .models import Buyer, LedgerEntry, Merchant, Refund, Trade, TradeProduct, TradeStatus
 from .money import part, share, yuan
 from .notices import announce
+from .parties import parties
 from .refusals import Refusal
 from .world import change
 
@@ -65,8 +66,8 @@ def ask(merchant: Merchant, terms: Terms) -> Trade:
         _refuse_to_reopen(trade, terms)
         trade.notify_url, trade.return_url = terms.notify_url, terms.return_url
         trade.quit_url, trade.charset = terms.quit_url, terms.charset
-        trade.save(update_fields=["notify_url", "return_url", "quit_url", "charset"])
-        _record(trade, clock.now(), "asked again")
+        trade.record(clock.now(), "asked again")
+        trade.save(update_fields=["notify_url", "return_url", "quit_url", "charset", "history"])
         return trade
 
     now = clock.now()
@@ -90,8 +91,8 @@ def ask(merchant: Merchant, terms: Terms) -> Trade:
     if terms.product == TradeProduct.PRECREATE:
         life = end_of(now, terms.qr_timeout) if terms.qr_timeout else now + QR_LIFE
         trade.scan_before = min(life, now + QR_LIFE)
-    trade.save()
-    _record(trade, now, "asked" if is_new else "asked again", yuan(terms.total))
+    trade.record(now, "asked" if is_new else "asked again", yuan(terms.total))
+    trade.save(force_insert=is_new)
     return trade
 
 
@@ -126,6 +127,13 @@ def is_timeout(text: str) -> bool:
 
 def scan(trade: Trade, buyer: Buyer) -> Trade:
     """A buyer opens the trade: from now on it exists, and is that buyer's."""
+    if _open(trade, buyer):
+        trade.save()
+        announce(trade, at=clock.now())
+    return trade
+
+
+def _open(trade: Trade, buyer: Buyer) -> bool:
     if trade.is_paid:
         raise Refusal("ACQ.TRADE_HAS_SUCCESS")
     if trade.status == TradeStatus.TRADE_CLOSED:
@@ -133,7 +141,7 @@ def scan(trade: Trade, buyer: Buyer) -> Trade:
     if trade.is_born:
         if trade.buyer_id != buyer.pk:
             raise Refusal("ACQ.TRADE_BUYER_NOT_MATCH")
-        return trade
+        return False
     now = clock.now()
     if is_out_of_time(trade, now):
         raise Refusal("ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR")
@@ -141,10 +149,9 @@ def scan(trade: Trade, buyer: Buyer) -> Trade:
     trade.status, trade.buyer, trade.created_at = TradeStatus.WAIT_BUYER_PAY, buyer, now
     if trade.expires_at is None:
         trade.expires_at = end_of(now, trade.timeout)
-    trade.save()
-    _record(trade, now, "opened", buyer.logon_id)
-    announce(trade, at=now)
-    return trade
+    trade.record(now, "opened", buyer.logon_id)
+    transaction.on_commit(news.set)
+    return True
 
 
 def is_out_of_time(trade: Trade, now: datetime) -> bool:
@@ -155,16 +162,16 @@ def is_out_of_time(trade: Trade, now: datetime) -> bool:
 
 def pay(trade: Trade, buyer: Buyer) -> Trade:
     """The buyer pays, opening the trade first if need be. The money is the merchant's at once."""
-    scan(trade, buyer)
+    if _open(trade, buyer):
+        announce(trade, at=clock.now())
     now = clock.now()
     window = timedelta(days=rules.behaviour.refund_window)
     trade.paid_at, trade.finish_at = now, now + window
     trade.status = TradeStatus.TRADE_SUCCESS if window else TradeStatus.TRADE_FINISHED
     trade.fee = share(trade.total, rules.behaviour.fee_rate)
+    trade.record(now, "paid", trade.total_amount)
     trade.save()
-    _book(trade, now, "交易", trade.total)
-    _book(trade, now, "收费", -trade.fee)
-    _record(trade, now, "paid", trade.total_amount)
+    _book(trade, now, {"交易": trade.total, "收费": -trade.fee})
     announce(trade, at=now)
     return trade
 
@@ -178,8 +185,8 @@ def close(trade: Trade, *, why: str, at: datetime | None = None) -> None:
         raise Refusal("ACQ.TRADE_STATUS_ERROR")
     at = at or clock.now()
     trade.status, trade.closed_at = TradeStatus.TRADE_CLOSED, at
-    trade.save(update_fields=["status", "closed_at"])
-    _record(trade, at, why)
+    trade.record(at, why)
+    trade.save(update_fields=["status", "closed_at", "history"])
     announce(trade, at=at)
 
 
@@ -219,14 +226,12 @@ def refund(
     now = clock.now()
     returned = part(trade.fee, trade.refunded + amount, trade.total)
     fee_back = returned - trade.fee_returned
-    if trade.merchant.balance - amount + fee_back < 0:
-        raise Refusal("ACQ.SELLER_BALANCE_NOT_ENOUGH")
-
     trade.refunded += amount
     trade.fee_returned = returned
     if trade.refunded == trade.total:
         trade.status, trade.closed_at = TradeStatus.TRADE_CLOSED, now
-    trade.save(update_fields=["refunded", "fee_returned", "status", "closed_at"])
+    trade.record(now, "refunded", f"{yuan(amount)} {number}")
+    trade.save(update_fields=["refunded", "fee_returned", "status", "closed_at", "history"])
     made = trade.refunds.create(
         out_request_no=number,
         amount=amount,
@@ -236,9 +241,8 @@ def refund(
         operator_id=operator_id,
         at=now,
     )
-    _book(trade, now, "退费", fee_back)  # first, so that the balance never falls below nothing
-    _book(trade, now, "交易退款", -amount)
-    _record(trade, now, "refunded", f"{yuan(amount)} {number}")
+    # The fee first, so that a balance which just suffices never falls below nothing.
+    _book(trade, now, {"退费": fee_back, "交易退款": -amount})
     announce(trade, at=now, refund=made)
     return made, True
 
@@ -278,8 +282,8 @@ def fall_due(trade: Trade, now: datetime) -> None:
         close(trade, why="timed out", at=end)
         return
     trade.status = TradeStatus.TRADE_FINISHED
-    trade.save(update_fields=["status"])
-    _record(trade, end, "finished")
+    trade.record(end, "finished")
+    trade.save(update_fields=["status", "history"])
     announce(trade, at=end)
 
 
@@ -298,9 +302,12 @@ def next_due() -> tuple[datetime, int] | None:
 
 def find(merchant: Merchant, *, out_trade_no: str = "", trade_no: str = "") -> Trade | None:
     """Find a merchant's trade as it is at this instant; ``trade_no`` wins."""
-    mine = Trade.objects.filter(merchant=merchant).select_related("merchant", "buyer")
-    wanted = models.Q(trade_no=trade_no) if trade_no else models.Q(out_trade_no=out_trade_no)
-    return as_of_now(mine.filter(wanted).first())
+    wanted = {"trade_no": trade_no} if trade_no else {"out_trade_no": out_trade_no}
+    trade = Trade.objects.filter(merchant=merchant, **wanted).first()
+    if trade is not None:
+        trade.merchant = merchant
+        trade.buyer = parties.buyer(trade.buyer_id) if trade.buyer_id else None
+    return as_of_now(trade)
 
 
 def as_of_now(trade: Trade | None) -> Trade | None:
@@ -312,19 +319,17 @@ def as_of_now(trade: Trade | None) -> Trade | None:
     return trade
 
 
-def _record(trade: Trade, at: datetime, kind: str, detail: str = "") -> None:
-    Event.objects.create(trade=trade, at=at, kind=kind, detail=detail[:300])
-
-
-def _book(trade: Trade, at: datetime, kind: str, amount: int) -> None:
-    if amount:
-        Merchant.objects.filter(pk=trade.merchant_id).update(balance=models.F("balance") + amount)
-        trade.merchant.refresh_from_db(fields=["balance"])
-        LedgerEntry.objects.create(
-            merchant=trade.merchant,
-            trade=trade,
-            at=at,
-            kind=kind,
-            amount=amount,
-            balance=trade.merchant.balance,
-        )
+def _book(trade: Trade, at: datetime, movements: dict[str, int]) -> None:
+    """Move money on the merchant's account."""
+    balance = Merchant.objects.values_list("balance", flat=True).get(pk=trade.merchant_id)
+    entries = []
+    for kind, amount in movements.items():
+        if amount:
+            balance += amount
+            entry = LedgerEntry(trade=trade, at=at, kind=kind, amount=amount, balance=balance)
+            entry.merchant_id = trade.merchant_id
+            entries.append(entry)
+    if balance < 0:
+        raise Refusal("ACQ.SELLER_BALANCE_NOT_ENOUGH")  # and nothing of it has happened
+    LedgerEntry.objects.bulk_create(entries)
+    Merchant.objects.filter(pk=trade.merchant_id).update(balance=balance)

@@ -18,7 +18,6 @@ from .clock import clock, real_now
 from .models import (
     Attempt,
     BillLink,
-    Event,
     Fault,
     LedgerEntry,
     Memory,
@@ -31,16 +30,12 @@ from .requestlog import requests
 
 _lock = threading.RLock()
 
-#: Set whenever something was written: the notifier looks whether that is its business.
-news = threading.Event()
-
 
 @contextmanager
 def change() -> Iterator[None]:
     """Do all of it or nothing, alone."""
     with _lock, transaction.atomic():
         yield
-    news.set()
 
 
 def remember_clock() -> None:
@@ -50,7 +45,7 @@ def remember_clock() -> None:
         "real": real_now().isoformat(),
         "rate": clock.rate,
     }
-    Memory.objects.update_or_create(name="clock", defaults={"value": value})
+    Memory.keep("clock", value)
 
 
 def recall_clock(rate: float | None) -> None:
@@ -68,7 +63,7 @@ def recall_clock(rate: float | None) -> None:
 def forget(rate: float) -> None:
     """Empty the world and set its clock to real time; merchants, buyers and keys stay."""
     with change():
-        for model in (Attempt, Notice, BillLink, Fault, LedgerEntry, Event, Refund, Trade):
+        for model in (Attempt, Notice, BillLink, Fault, LedgerEntry, Refund, Trade):
             model.objects.all().delete()
         Merchant.objects.update(balance=0)
         rules.reset()
