@@ -56,7 +56,8 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
         Always in ascending id order, so that two orders never wait for one another.
         """
-        return list(self.select_for_update().filter(id__in=product_ids).order_by("id"))
+        possible = [number for number in product_ids if number <= models.BigAutoField.MAX_BIGINT]
+        return list(self.select_for_update().filter(id__in=possible).order_by("id"))
 
 
 class Product(models.Model):

@@ -41,7 +41,7 @@ def product_detail(request: HttpRequest, product_id: int) -> HttpResponse:
     back here, its words beside the quantity (`core.problems.show_form_again`).
     """
     product = get_object_or_404(Product.objects.on_sale(), id=product_id)
-    typed = request.POST.get("quantity") or request.GET.get("quantity", "1")
+    typed = request.POST.get("quantity", request.GET.get("quantity", "1"))
     refusal = getattr(request, "refusal", None)
     context: dict[str, Any] = {"product": product, "quantity": typed[:20]}
     if refusal:
