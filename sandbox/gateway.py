@@ -177,13 +177,14 @@ def read(request: HttpRequest, seen: Seen) -> Call:
     """Read what was sent, wherever it was put."""
     query = request.META.get("QUERY_STRING", "").encode("latin-1", "replace")
     content_type = request.META.get("CONTENT_TYPE", "")
-    charset, _ = wire.charset_of(query, content_type)
     try:
-        parameters = wire.merged(query, request.body, charset)
+        parameters = wire.merged(query, request.body, wire.charset_of(query, content_type))
     except wire.Malformed as name:
         raise invalid("parameter", f"参数 {name} 在地址与正文中不一致") from name
     seen.app_id, seen.method = parameters.get("app_id", ""), parameters.get("method", "")
     seen.parameters = {name: clipped(value) for name, value in parameters.items()}
+    # Read in one charset, verified in the one the merchant names: if they differ, Chinese fails.
+    charset = wire.CHARSETS.get(parameters.get("charset", "").lower(), "gbk")
     return Call(parameters, charset, request.build_absolute_uri("/").rstrip("/"))
 
 

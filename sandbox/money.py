@@ -8,7 +8,7 @@ from typing import Any
 
 MOST = 100_000_000_00
 
-AMOUNT = re.compile(r"\d{1,9}(\.\d{1,2})?")
+AMOUNT = re.compile(r"\d{1,9}(\.\d{1,2})?", re.ASCII)
 
 
 def yuan(fen: int) -> str:

@@ -21,9 +21,14 @@ from .money import yuan
 CHANCE = secrets.SystemRandom()
 
 
-def announce(trade: Trade, *, at: datetime, refund: Refund | None = None) -> Notice | None:
-    """Make the notice of a trade's present state, if this merchant is told of such a thing."""
-    if not trade.notify_url or not rules.behaviour.tells(trade.product, trade.status):
+def announce(
+    trade: Trade, *, at: datetime, refund: Refund | None = None, trigger: str = ""
+) -> Notice | None:
+    """Make the notice of a trade's present state, if this merchant is told of such a thing.
+
+    ``trigger`` stands in for the state where a payment finishes the trade at once.
+    """
+    if not trade.notify_url or not rules.behaviour.tells(trade.product, trigger or trade.status):
         return None
     policy = rules.policy
     wait = policy.delay + (CHANCE.uniform(0, 3) if policy.shuffle else 0)

@@ -321,9 +321,6 @@ def do_clear_faults(request: HttpRequest, form: Form) -> str:
 
 def do_clock(request: HttpRequest, form: Form) -> str:
     told = filled(form, control.ClockIn)
-    if "to" in told:
-        told["to"] = told["to"].replace("T", " ")
-        told["to"] += ":00" if len(told["to"]) == 16 else ""
     done = control.post_clock(request, control.ClockIn(**told))["done"]
     return _("The clock is set. Things that fell due: %(done)s") % {"done": done}
 
@@ -342,7 +339,7 @@ def do_settings(request: HttpRequest, form: Form) -> str:
         product: {status: f"{product}.{status}" in form for status in states}
         for product, states in rules.behaviour.notify_triggers.items()
     }
-    control.patch_settings(request, changes)
+    control.patch_settings(request, Behaviour(**changes))
     return _("The settings are changed.")
 
 

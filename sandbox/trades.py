@@ -172,7 +172,7 @@ def pay(trade: Trade, buyer: Buyer) -> Trade:
     trade.record(now, "paid", trade.total_amount)
     trade.save()
     _book(trade, now, {"交易": trade.total, "收费": -trade.fee})
-    announce(trade, at=now)
+    announce(trade, at=now, trigger=TradeStatus.TRADE_SUCCESS)
     return trade
 
 

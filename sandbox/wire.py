@@ -47,8 +47,8 @@ def _decoded(piece: bytes, charset: str) -> str:
     return unquote_to_bytes(piece.replace(b"+", b" ")).decode(charset, errors="replace")
 
 
-def charset_of(query: bytes, content_type: str) -> tuple[str, bool]:
-    """Say how to decode a request, and whether its address or its content type said so.
+def charset_of(query: bytes, content_type: str) -> str:
+    """Say how to decode a request.
 
     Alipay reads ``charset`` in the address; without it, and without one in the content type, it
     decodes as GBK.
@@ -57,7 +57,7 @@ def charset_of(query: bytes, content_type: str) -> tuple[str, bool]:
     if not said:
         match = re.search(r"charset=\"?([\w-]+)", content_type, re.IGNORECASE)
         said = match[1] if match else ""
-    return CHARSETS.get(said.lower(), "gbk"), bool(said)
+    return CHARSETS.get(said.lower(), "gbk")
 
 
 def merged(query: bytes, body: bytes, charset: str) -> dict[str, str]:
