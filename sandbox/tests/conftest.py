@@ -66,8 +66,7 @@ def merchant(
 ) -> Iterator[Merchant]:
     merchant = Merchant(sandbox, *keys, sandbox.ready["app_id"], shop)
     yield merchant
-    if merchant.connection:
-        merchant.connection.close()
+    merchant.hang_up()
 
 
 @pytest.fixture

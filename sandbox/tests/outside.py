@@ -275,6 +275,10 @@ class Merchant:
             "alipay.trade.refund", biz | ({"out_request_no": number} if number else {})
         )
 
+    def hang_up(self) -> None:
+        if self.connection:
+            self.connection.close()
+
     def hears(self, heard: Heard) -> bool:
         """Say whether Alipay signed that notice."""
         return self.verifies(heard.fields)

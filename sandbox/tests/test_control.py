@@ -118,7 +118,7 @@ def test_its_own_docs_page_may_drive_it(sandbox: Process) -> None:
 
 
 def test_gateway_answers_to_any_name(merchant: Merchant) -> None:
-    status, _ = merchant.process.ask("GET", "/gateway.do", Host="alipay.test")
+    status, _ = merchant.process.ask("GET", "/gateway.do?charset=utf-8", Host="alipay.test")
 
     assert status == 200
 
@@ -190,7 +190,7 @@ def test_merchants_live_side_by_side(merchant: Merchant, number: str) -> None:
     assert foreign["sub_code"] == "ACQ.TRADE_NOT_EXIST"
     balances = {m["app_id"]: m["balance"] for m in control("GET", "/merchants")["items"]}
     assert balances == {merchant.app_id: "0.00", other.app_id: "1.99"}
-    other.connection and other.connection.close()
+    other.hang_up()
 
 
 def test_merchant_cannot_call_with_anothers_key(merchant: Merchant) -> None:
@@ -200,7 +200,7 @@ def test_merchant_cannot_call_with_anothers_key(merchant: Merchant) -> None:
     answer = other.query("x")
 
     assert answer["sub_code"] == "isv.invalid-signature"
-    other.connection and other.connection.close()
+    other.hang_up()
 
 
 def test_merchant_is_added_once_and_with_a_key(merchant: Merchant) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -158,7 +159,7 @@ def test_merchant_that_does_not_answer_is_called_again(merchant: Merchant, numbe
 
 def test_slow_merchant_does_not_hold_up_another(merchant: Merchant, number: str) -> None:
     slow = Shop()
-    slow.answer = lambda heard: time.sleep(2)  # type: ignore[func-returns-value]
+    slow.answer = lambda heard: time.sleep(2)
     for i in range(20):
         merchant.page_pay(f"{number}_{i}", notify_url=slow.notify_url)
         merchant.process.control("POST", f"/trades/{number}_{i}/pay")
@@ -183,7 +184,7 @@ def test_no_notify_url_no_notice(merchant: Merchant, number: str) -> None:
 
 def story(merchant: Merchant, number: str, product: str) -> list[tuple[str, str | None]]:
     """What is told of three trades: one refunded in parts, one never paid, one kept."""
-    start = {
+    starts: dict[str, Callable[[str], Any]] = {
         "page": lambda n: merchant.page_pay(n),
         "wap": lambda n: merchant.page_pay(n, product="wap", product_code="QUICK_WAP_WAY"),
         "precreate": lambda n: merchant.call(
@@ -191,7 +192,8 @@ def story(merchant: Merchant, number: str, product: str) -> list[tuple[str, str 
             {"out_trade_no": n, "subject": "茶", "total_amount": "10.00"},
             notify_url=merchant.shop.notify_url,
         ),
-    }[product]
+    }
+    start = starts[product]
     start(number)
     merchant.process.control("POST", f"/trades/{number}/pay")
     merchant.refund(number, "4.00", "r1")

@@ -11,7 +11,10 @@ from sandbox.tests.outside import Buyer, Merchant
 
 @pytest.fixture
 def person(buyer: Buyer) -> Buyer:
-    buyer.get("/", **{"Accept-Language": "en"})
+    """Somebody who reads English."""
+    buyer.get("/")
+    buyer.post("/i18n/setlang/", language="en", next="/")
+    buyer.get("/")
     return buyer
 
 
@@ -19,7 +22,7 @@ def press(person: Buyer, action: str, **fields: str) -> str:
     """Press a button; give the page with what it says."""
     person.post(f"/do/{action}/", next="/", **fields)
     assert person.status == 303, person.status
-    page = person.get("/", **{"Accept-Language": "en"})
+    page = person.get("/")
     told = re.search(r'class="message \w+">([^<]*)<', page)
     return told[1] if told else ""
 
@@ -29,7 +32,7 @@ def test_trade_page_tells_the_whole_story(merchant: Merchant, person: Buyer, num
     merchant.refund(number, "4.00", "r1")
     merchant.shop.wait(2)
 
-    page = person.get(f"/trades/{merchant.app_id}/{number}/", **{"Accept-Language": "en"})
+    page = person.get(f"/trades/{merchant.app_id}/{number}/")
 
     for words in (
         trade["trade_no"],

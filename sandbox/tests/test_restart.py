@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,8 +100,8 @@ def test_kill_while_selling_loses_no_notice_and_halves_no_trade(
         process.stop()
 
 
-def all_of(process: Process, path: str) -> list:  # type: ignore[type-arg]
-    found: list = []  # type: ignore[type-arg]
+def all_of(process: Process, path: str) -> list[Any]:
+    found: list[Any] = []
     while page := process.control("GET", f"{path}?limit=1000&offset={len(found)}")["items"]:
         found += page
     return found
