@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from e2e.steps import House
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "test-results"
+PATIENCE = 15_000  # milliseconds for a page to become what it should
 READY = 180  # seconds, on a slow machine
 
+expect.set_options(timeout=PATIENCE)
 # Playwright's loop runs in the thread of the tests.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
@@ -97,7 +99,7 @@ def new_page(browser: Browser, house: House, request: pytest.FixtureRequest) -> 
             "viewport": {"width": 1280, "height": 900},
         }
         context = browser.new_context(**{**defaults, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", listen)

@@ -62,7 +62,6 @@ def test_leave_the_cashier_and_come_back_to_pay(page: Page, house: House) -> Non
     page.wait_for_url(f"{house.shop}/**")
 
     page.goto(f"/order/{number}/")
-    page.click(f'main a[href="/order/payment/{number}/"]')
     go_to_alipay(page)
     confirm_at_the_cashier(page)
     page.wait_for_url("**/payments/alipay/return/**")
