@@ -350,7 +350,7 @@ def environment(**settings: str) -> dict[str, str]:
     }
     local = "127.0.0.1,localhost"
     utf8 = {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-    return {**inherited, **utf8, "NO_PROXY": local, "no_proxy": local, **settings}
+    return {**inherited, **utf8, "ENV_FILE": "", "NO_PROXY": local, "no_proxy": local, **settings}
 
 
 def tools_environment(**settings: str) -> dict[str, str]:

@@ -17,7 +17,9 @@ from django.utils.translation import gettext_lazy as _
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.FileAwareEnv()
-environ.Env.read_env(BASE_DIR / ".env")
+# The demo and the tests read no file: a developer's own settings have no business there.
+if env_file := env.str("ENV_FILE", default=str(BASE_DIR / ".env")):
+    environ.Env.read_env(env_file)
 
 
 # Security
@@ -222,6 +224,8 @@ LOGGING = {
         # Django's own handlers would print each line twice.
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        # Without a handler of its own it would make one.
+        "huey": {"handlers": ["stderr"], "propagate": False, "level": "WARNING"},
         # A refusal is told to whoever asked; only what broke is worth a line.
         "django.request": {"level": "ERROR"},
         "python-alipay-sdk": {"level": "WARNING"},

@@ -42,6 +42,7 @@ KEYS.mkdir()
 (KEYS / "alipay_public_key.pem").write_bytes(public_pem(ALIPAY_KEY))
 
 os.environ |= {
+    "ENV_FILE": "",
     "SECRET_KEY": "only-for-the-tests-" + "x" * 50,
     "DEBUG": "false",
     "HTTPS_ONLY": "false",

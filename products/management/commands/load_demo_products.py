@@ -19,7 +19,6 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         if Product.objects.exists():
-            self.stdout.write("There are products already: nothing to load.")
             return
         goods = json.loads((DEMO / "products.json").read_text(encoding="utf-8"))
         categories = {
