@@ -167,7 +167,7 @@ def shop(django_db_setup: None) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environ = os.environ | {"DATABASE_URL": url, "DEBUG": "true"}
+    environ = os.environ | {"DATABASE_URL": url}
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "core.wsgi:application"),

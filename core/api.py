@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -51,7 +52,8 @@ HANDLERS: dict[type[Exception], Callable[..., HttpResponse]] = {
     HttpError: problems.tell_http_error,
     ValidationError: problems.tell_invalid,
     Http404: problems.tell_not_found,
-    RequestDataTooBig: problems.tell_too_large,
+    RequestDataTooBig: problems.bad_request,
+    MultiPartParserError: problems.bad_request,
 }
 for exception, handler in HANDLERS.items():
     api.add_exception_handler(exception, handler)

@@ -73,11 +73,11 @@ def _without_nul(text: str) -> str:
     return text
 
 
-# A whole number, as JSON or as the text of a form.
-WholeNumber = Annotated[int, BeforeValidator(_is_number)]
+# Makes a field read a whole number, from JSON or from the text of a form.
+WHOLE_NUMBER = BeforeValidator(_is_number)
 Text = Annotated[str, AfterValidator(_without_nul)]
 # Larger than any row's id would be an error of the database.
-RowId = Annotated[int, BeforeValidator(_is_number), Field(ge=1, le=2**63 - 1)]
+RowId = Annotated[int, Field(ge=1, le=2**63 - 1), WHOLE_NUMBER]
 
 
 class Page(Schema):

@@ -256,10 +256,6 @@ def tell_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
     return tell(request, NotFound())
 
 
-def tell_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
-    return tell(request, TooLarge())
-
-
 # Django's handlers, for core.urls and CSRF_FAILURE_VIEW
 
 

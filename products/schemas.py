@@ -6,11 +6,11 @@ from ninja import Schema
 from pydantic import Field
 
 from core.money import Money
-from core.operations import Page, Text, WholeNumber
+from core.operations import WHOLE_NUMBER, Page, Text
 from products.models import MAX_QUANTITY, Product, Quote
 
 # The quantity rule; the input's min and max and the database's checks say the same.
-Quantity = Annotated[WholeNumber, Field(ge=1, le=MAX_QUANTITY)]
+Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY), WHOLE_NUMBER]
 
 
 class QuantityIn(Schema):

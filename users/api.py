@@ -13,8 +13,8 @@ router = Router()
 
 
 class RegistrationIn(Schema):
-    username: Text = Field(max_length=150)
-    password: Text = Field(max_length=128)
+    username: Text = Field(min_length=1, max_length=150)
+    password: Text = Field(min_length=1, max_length=128)
 
 
 class UserOut(Schema):

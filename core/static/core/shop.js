@@ -1,61 +1,111 @@
 // What the pages do more than they would without: each works, by links and forms, without this file.
 
-// The theme: light or dark, whatever the system says.
+// What only works with a script comes with it; and our words stand beside the quantity, not the
+// browser's bubble above it.
+function awaken(part) {
+  const asleep = "[data-step], [data-theme-switch], [data-dismiss], .countdown";
+  for (const element of part.querySelectorAll(asleep)) element.hidden = false;
+  for (const input of part.querySelectorAll("#quantity")) input.form.noValidate = true;
+  countDown();
+}
+
+// Buttons: the theme, one alert less, one piece less or more.
+const buttons = {
+  "[data-theme-switch]": () => {
+    const theme = isDark() ? "light" : "dark";
+    document.documentElement.dataset.theme = theme;
+    localStorage.setItem("theme", theme);
+  },
+  "[data-dismiss]": (button) => button.closest(".alert").remove(),
+  "[data-step]": (button) => {
+    const input = document.getElementById("quantity");
+    const wanted = (Number.parseInt(input.value, 10) || 0) + Number(button.dataset.step);
+    input.value = Math.min(Math.max(wanted, Number(input.min)), Number(input.max));
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  },
+};
+
+document.addEventListener("click", (event) => {
+  for (const [selector, act] of Object.entries(buttons)) {
+    const button = event.target.closest(selector);
+    if (button) act(button);
+  }
+  for (const menu of document.querySelectorAll("[data-closes][open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && document.querySelector("[data-closes][open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+
 function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-document.addEventListener("click", (event) => {
-  if (!event.target.closest("[data-theme-switch]")) return;
-  const theme = isDark() ? "light" : "dark";
-  document.documentElement.dataset.theme = theme;
-  localStorage.setItem("theme", theme);
-});
-
-// The quantity: one less, one more. The server checks whatever is typed, and says what is wrong.
-document.addEventListener("click", (event) => {
-  const step = event.target.closest("[data-step]");
-  if (!step) return;
-  const input = step.parentElement.querySelector("input");
-  const wanted = (Number.parseInt(input.value, 10) || 0) + Number(step.dataset.step);
-  input.value = Math.min(Math.max(wanted, Number(input.min)), Number(input.max));
-  input.dispatchEvent(new Event("input", { bubbles: true }));
-});
-
-// Our words beside the input instead of the browser's bubble; and what only works with a script.
-function awaken(part) {
-  for (const hidden of part.querySelectorAll("[data-step], [data-theme-switch], [data-countdown]")) {
-    hidden.hidden = false;
-  }
-  for (const input of part.querySelectorAll("input[name=quantity]")) {
-    input.form.noValidate = true;
-  }
+// A wrong quantity is told at once, in the words that the server has for it. The server checks
+// all the same, and it alone knows how many are left by now.
+function complaint(input) {
+  const number = Number(input.value);
+  if (input.validity.badInput || !/^-?\d+$/.test(input.value)) return input.dataset.whole;
+  if (number < Number(input.min)) return input.dataset.least.replace("{ge}", input.min);
+  if (number > Number(input.max)) return input.dataset.most.replace("{le}", input.max);
+  return "";
 }
 
-document.addEventListener("htmx:load", (event) => awaken(event.target));
-awaken(document);
+document.addEventListener("input", (event) => {
+  if (event.target.id !== "quantity") return;
+  document.getElementById("quantity-error").textContent = complaint(event.target);
+  markQuantity();
+});
 
-// A wrong quantity is marked as the words about it come and go.
-document.addEventListener("htmx:afterSettle", () => {
+function markQuantity() {
   const words = document.getElementById("quantity-error");
-  const input = document.getElementById("quantity");
-  if (!words || !input) return;
-  if (words.textContent.trim()) input.setAttribute("aria-invalid", "true");
-  else input.removeAttribute("aria-invalid");
+  document.getElementById("quantity")?.setAttribute("aria-invalid", words?.textContent.trim() !== "");
+}
+
+// The panel asks again and again how the payment stands. An answer that says nothing new is not
+// shown: otherwise the button would be exchanged under the finger, and read out each time.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const shown = detail.target;
+  if (!shown.matches("[data-state]")) return;
+  const page = new DOMParser().parseFromString(detail.serverResponse, "text/html");
+  const state = page.querySelector("[data-state]")?.dataset.state;
+  if (state === shown.dataset.state) detail.shouldSwap = false;
+});
+
+document.addEventListener("htmx:load", (event) => awaken(event.target));
+
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
+  markQuantity();
+  if (detail.target.id !== "results") return;
+  // What was found is announced; whoever turned the page goes on from there.
+  const found = document.querySelector("#results h2");
+  document.getElementById("announcement").textContent = found.textContent;
+  if (document.activeElement === document.body) found.focus({ preventScroll: true });
+});
+
+document.addEventListener("htmx:sendError", () => {
+  const words = document.getElementById("unreachable").content.cloneNode(true);
+  const alerts = document.getElementById("alerts");
+  alerts.replaceChildren(words);
+  awaken(alerts);
 });
 
 // How long there is left to pay.
 function countDown() {
   for (const place of document.querySelectorAll("[data-countdown]")) {
-    const seconds = Math.max(0, Math.floor((new Date(place.dataset.countdown) - Date.now()) / 1000));
-    const two = (number) => String(number).padStart(2, "0");
-    const hours = seconds >= 3600 ? `${Math.floor(seconds / 3600)}:` : "";
-    place.lastElementChild.textContent =
-      hours + `${two(Math.floor((seconds % 3600) / 60))}:${two(seconds % 60)}`;
+    const left = new Date(place.dataset.countdown) - Date.now();
+    const seconds = Math.max(0, Math.ceil(left / 1000));
+    const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+    const shown = parts[0] ? parts : parts.slice(1);
+    place.textContent = shown.map((part) => String(part).padStart(2, "0")).join(":");
   }
 }
 
 setInterval(countDown, 1000);
-document.addEventListener("htmx:load", countDown);
-countDown();
+awaken(document);
