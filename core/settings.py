@@ -164,6 +164,8 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "users.views.locked_out"
 AXES_VERBOSE = False
+# `manage.py axes_reset_username` frees somebody; its tables have no names in Chinese.
+AXES_ENABLE_ADMIN = False
 
 
 # Mail
