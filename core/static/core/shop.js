@@ -80,20 +80,25 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 
 document.addEventListener("htmx:load", (event) => awaken(event.target));
 
-document.addEventListener("htmx:afterSettle", ({ detail }) => {
+document.addEventListener("htmx:afterSettle", (event) => {
   markQuantity();
-  if (detail.target.id !== "results") return;
+  if (event.target.id !== "results") return;
   // What was found is announced; whoever turned the page goes on from there.
   const found = document.querySelector("#results h2");
   document.getElementById("announcement").textContent = found.textContent;
   if (document.activeElement === document.body) found.focus({ preventScroll: true });
 });
 
+// While the shop can not be reached, that is said once.
 document.addEventListener("htmx:sendError", () => {
-  const words = document.getElementById("unreachable").content.cloneNode(true);
   const alerts = document.getElementById("alerts");
-  alerts.replaceChildren(words);
+  if (alerts.querySelector("[data-unreachable]")) return;
+  alerts.append(document.getElementById("unreachable").content.cloneNode(true));
   awaken(alerts);
+});
+
+document.addEventListener("htmx:afterOnLoad", () => {
+  document.querySelector("#alerts [data-unreachable]")?.remove();
 });
 
 // How long there is left to pay.
