@@ -116,6 +116,23 @@ class Sandbox:
     address: str
     gateway: str
 
+    def control(self, path: str, body: object = None, *, method: str = "") -> Any:
+        """Tell it something by its control API."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        address = f"{self.address}/control/{path}"
+        request = urllib.request.Request(address, data, headers, method=method or None)
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return json.loads(response.read() or b"null")
+
+    def trade(self, out_trade_no: str) -> Any:
+        return self.control(f"trades/{out_trade_no}")
+
+    def fault(self, kind: str, api: str, **options: Any) -> None:
+        """Let the next call of an API go wrong, as ``fault("reset", "refund", when="after")``."""
+        fault = {"kind": kind, "method": f"alipay.trade.{api}", "times": 1, "seconds": 2}
+        self.control("faults", fault | options, method="PUT")
+
 
 @pytest.fixture(scope="session")
 def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
@@ -150,8 +167,10 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
 def sandbox(sandbox_process: Sandbox, settings: Any) -> Iterator[Sandbox]:
     """Let the shop talk to the local Alipay for this test."""
     settings.ALIPAY_GATEWAY_URL = sandbox_process.gateway
+    settings.ALIPAY_TIMEOUT = 1
     alipay.client.cache_clear()
     yield sandbox_process
+    sandbox_process.control("faults", method="DELETE")
     alipay.client.cache_clear()
 
 

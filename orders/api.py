@@ -1,4 +1,4 @@
-"""/api/v1/orders, and /order/buy/…: placing, reading and cancelling one's own orders."""
+"""/api/v1/orders, and /order/buy/…: placing and reading one's own orders."""
 
 from typing import Any
 
@@ -46,11 +46,3 @@ def list_orders(request: HttpRequest, page: Query[Page]) -> dict[str, Any]:
 def get_order(request: HttpRequest, order_id: str) -> Order:
     """Show one of your orders."""
     return get_object_or_404(own_orders(request), order_id=order_id)
-
-
-@router.post("/{order_id}/cancel", response={200: OrderOut, **refusals(401, 403, 404, 409)})
-def cancel_order(request: HttpRequest, order_id: str) -> Order:
-    """Cancel an unpaid order: its stock goes back."""
-    order = get_object_or_404(own_orders(request), order_id=order_id)
-    order.cancel()
-    return order

@@ -167,13 +167,23 @@ class Order(models.Model):
         """
         if not self._change(OrderStatus.CANCELLED):
             raise OrderNotCancellable
+        self.restock()
+
+    def mark_refunded(self) -> bool:
+        """Become REFUNDED if PAID: all of the money went back. Return whether this call did it."""
+        return self._change(OrderStatus.REFUNDED, before=OrderStatus.PAID)
+
+    def restock(self) -> None:
+        """Give the goods back to the stock."""
         for item in self.items.order_by("product_id"):
             Product.release(item.product_id, quantity=item.quantity)
 
-    def _change(self, status: OrderStatus, **fields: Any) -> bool:
-        """Leave UNPAID by compare-and-set: whoever changes the row is the one that did it."""
+    def _change(
+        self, status: OrderStatus, *, before: OrderStatus = OrderStatus.UNPAID, **fields: Any
+    ) -> bool:
+        """Change the state by compare-and-set: whoever changes the row is the one that did it."""
         fields |= {"status": status, "updated_at": timezone.now()}
-        mine = Order.objects.filter(pk=self.pk, status=OrderStatus.UNPAID).update(**fields)
+        mine = Order.objects.filter(pk=self.pk, status=before).update(**fields)
         if mine:
             for name, value in fields.items():
                 setattr(self, name, value)
@@ -183,6 +193,8 @@ class Order(models.Model):
     add_up.alters_data = True  # type: ignore[attr-defined]
     mark_paid.alters_data = True  # type: ignore[attr-defined]
     cancel.alters_data = True  # type: ignore[attr-defined]
+    mark_refunded.alters_data = True  # type: ignore[attr-defined]
+    restock.alters_data = True  # type: ignore[attr-defined]
 
 
 class OrderItem(models.Model):

@@ -1,4 +1,4 @@
-"""/order/…: the buyer's orders; paying one of them is the story of payments."""
+"""/order/…: the buyer's orders; paying and cancelling one are stories of payments."""
 
 from django.urls import include, path
 
@@ -12,8 +12,7 @@ buy_now = next(each for each in api.urls[0] if getattr(each, "name", "") == "buy
 
 urlpatterns = [
     buy_now,
-    path("order/payment/", include("payments.order_urls")),
+    path("order/", include("payments.order_urls")),
     path("order/", views.order_list, name="list"),
     path("order/<str:order_id>/", views.order_detail, name="detail"),
-    path("order/<str:order_id>/cancel/", views.cancel_order, name="cancel"),
 ]

@@ -1,13 +1,10 @@
 """The buyer's own orders."""
 
-from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from core.negotiation import SeeOther
 from core.problems import login_required
 from orders.models import Order
 
@@ -28,12 +25,3 @@ def order_detail(request: HttpRequest, order_id: str) -> HttpResponse:
     orders = Order.objects.of(request.user).prefetch_related("items__product")
     order = get_object_or_404(orders, order_id=order_id)
     return render(request, "orders/detail.html", {"order": order})
-
-
-@require_POST
-@login_required
-def cancel_order(request: HttpRequest, order_id: str) -> HttpResponse:
-    order = get_object_or_404(Order.objects.of(request.user), order_id=order_id)
-    order.cancel()
-    messages.success(request, _("The order is cancelled. Nothing will be charged."))
-    return SeeOther(order.get_absolute_url())

@@ -3,12 +3,20 @@
 from django.contrib import admin
 
 from core.admin import ReadOnly
-from payments.models import Notice, Payment
+from payments.models import Notice, Payment, Refund
 
 
 class NoticeInline(ReadOnly, admin.TabularInline):
     model = Notice
     fields = ("received_at", "trade_status", "verdict", "reason", "notify_id")
+    readonly_fields = fields
+    show_change_link = True
+    extra = 0
+
+
+class RefundInline(ReadOnly, admin.TabularInline):
+    model = Refund
+    fields = ("created_at", "amount", "status", "cause", "last_answer", "done_at")
     readonly_fields = fields
     show_change_link = True
     extra = 0
@@ -22,10 +30,10 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin):
     list_per_page = 50
     search_fields = ("out_trade_no", "trade_no", "order__order_id", "order__user__username")
     search_help_text = "out_trade_no · trade_no · order_id · username"
-    inlines = (NoticeInline,)
+    inlines = (RefundInline, NoticeInline)
     fields = (
         *("order", "out_trade_no", "amount", "status", "trade_no"),
-        *("paid_at", "time_expire", "created_at", "updated_at"),
+        *("paid_at", "time_expire", "due_at", "tries", "created_at", "updated_at"),
     )
 
 
@@ -42,4 +50,21 @@ class NoticeAdmin(ReadOnly, admin.ModelAdmin):
     fields = (
         *("received_at", "verdict", "reason", "payment", "out_trade_no", "trade_no"),
         *("trade_status", "notify_id", "raw"),
+    )
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("out_request_no", "payment", "amount", "status", "cause", "created_at")
+    list_filter = ("status", "cause", "created_at")
+    list_select_related = ("payment",)
+    list_per_page = 50
+    search_fields = (
+        *("out_request_no", "payment__out_trade_no", "payment__trade_no"),
+        *("payment__order__order_id", "payment__order__user__username"),
+    )
+    search_help_text = "out_request_no · out_trade_no · trade_no · order_id · username"
+    fields = (
+        *("payment", "out_request_no", "amount", "status", "cause", "reason", "restocks"),
+        *("requested_by", "last_answer", "due_at", "tries", "created_at", "done_at"),
     )

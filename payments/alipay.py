@@ -140,6 +140,47 @@ def query(out_trade_no: str) -> Trade:
     return read_trade(answer, paid_at_field="send_pay_date")
 
 
+def close(out_trade_no: str) -> None:
+    """Close a trade that waits for its buyer, so that it can not be paid (``alipay.trade.close``).
+
+    Raise AlipaySaysNo, as ``ACQ.TRADE_STATUS_ERROR`` when it was paid meanwhile, or ResultUnknown.
+    """
+    _answer_of(lambda: client().api_alipay_trade_close(out_trade_no=out_trade_no))
+
+
+def refund(
+    *, out_trade_no: str, refund_amount: Decimal, out_request_no: str, refund_reason: str
+) -> bool:
+    """Give money back (``alipay.trade.refund``); return whether it moved in this very call.
+
+    The same ``out_request_no`` moves it once, however often it is asked for: a repeated call
+    answers False, as does one whose outcome only `is_refunded` can tell. Raise AlipaySaysNo or
+    ResultUnknown.
+    """
+    answer = _answer_of(
+        lambda: client().api_alipay_trade_refund(
+            refund_amount=money.plain(refund_amount),
+            out_trade_no=out_trade_no,
+            out_request_no=out_request_no,
+            refund_reason=refund_reason,
+        )
+    )
+    return answer.get("fund_change") == "Y"
+
+
+def is_refunded(*, out_trade_no: str, out_request_no: str) -> bool:
+    """Ask whether a refund was done (``alipay.trade.fastpay.refund.query``).
+
+    False means "not received, or not yet", never "failed for good".
+    """
+    answer = _answer_of(
+        lambda: client().api_alipay_trade_fastpay_refund_query(
+            out_request_no=out_request_no, out_trade_no=out_trade_no
+        )
+    )
+    return answer.get("refund_status") == "REFUND_SUCCESS"
+
+
 def _answer_of(call: Any) -> dict[str, Any]:
     """Return the verified node of an answer whose code is 10000."""
     try:

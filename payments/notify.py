@@ -90,7 +90,8 @@ def act_upon(notice: Notice, fields: Mapping[str, str]) -> str:
     payment = matching_payment(trade)
     with transaction.atomic():
         if trade.trade_status == "TRADE_CLOSED":
-            is_first, news = payment.close(trade), Notice.Verdict.CLOSED
+            payment.match(trade)
+            is_first, news = payment.close(), Notice.Verdict.CLOSED
         else:
             is_first, news = payment.settle(trade), Notice.Verdict.SETTLED
         verdict = news if is_first else Notice.Verdict.REPEATED

@@ -1,7 +1,10 @@
-"""/order/payment/…, which orders/urls.py includes: paying is a step of the order."""
+"""What orders/urls.py includes: paying an order, or cancelling it, is a matter of payments."""
 
 from django.urls import path
 
 from payments import views
 
-urlpatterns = [path("<str:order_id>/", views.payment_page, name="payment_page")]
+urlpatterns = [
+    path("payment/<str:order_id>/", views.payment_page, name="payment_page"),
+    path("<str:order_id>/cancel/", views.cancel, name="cancel"),
+]

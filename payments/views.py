@@ -3,19 +3,22 @@
 import logging
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseStopPolling
 
 from core.negotiation import SeeOther
 from core.problems import login_required
 from orders.models import Order, OrderStatus
 from payments import alipay
-from payments.exceptions import AlipayTrouble, Refused
-from payments.models import Payment
+from payments.exceptions import Refused
+from payments.expiry import ask, cancel_for_buyer
+from payments.models import Payment, Refund
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +73,10 @@ def panel(request: HttpRequest, order_id: str) -> HttpResponse:
 def panel_context(order: Order) -> dict[str, Any]:
     return {
         "order": order,
-        "is_settled": not order.is_payable,
+        # Past its time an order is still unpaid until Alipay has been asked: the page waits too.
+        "is_settled": not order.is_unpaid,
         "is_waiting": order.is_payable and order.payments.exists(),
+        "refunds": Refund.objects.filter(payment__order=order),
     }
 
 
@@ -107,13 +112,11 @@ def payment_return(request: HttpRequest) -> HttpResponse:
     )
 
 
-def ask(payment: Payment) -> None:
-    """Ask Alipay about a payment and settle it if it is paid; not to know is no trouble here."""
-    try:
-        trade = alipay.query(payment.out_trade_no)
-        if trade.is_paid:
-            payment.settle(trade)
-        elif trade.trade_status == "TRADE_CLOSED":
-            payment.close(trade)
-    except (AlipayTrouble, Refused) as trouble:
-        logger.info("Payment %s: asked Alipay: %s", payment, trouble)
+@require_POST
+@login_required
+def cancel(request: HttpRequest, order_id: str) -> HttpResponse:
+    """Cancel an unpaid order, having made sure at Alipay that it is not being paid."""
+    order = get_object_or_404(Order.objects.of(request.user), order_id=order_id)
+    cancel_for_buyer(order)
+    messages.success(request, _("The order is cancelled. Nothing will be charged."))
+    return SeeOther(order.get_absolute_url())

@@ -150,7 +150,7 @@ def test_buy_now_refuses_more_than_there_are(alices: Client, tea: Product) -> No
     response = buy(alices, tea, 11)
 
     assert response.status_code == 409
-    assert response.json()["errors"] == {"quantity": ["还剩 10 件。"]}
+    assert response.json()["errors"] == {"quantity": ["库存仅剩 10 件。"]}
     assert_nothing_written(tea)
 
 

@@ -12,7 +12,7 @@ from django.test import Client
 from conftest import make_order
 from core.tests import environment
 from orders.models import Order
-from payments.models import Notice, Payment
+from payments.models import Notice, Payment, Refund
 from payments.tests.alipay_side import TRADE_NO, notice, returned, sign
 from products.models import Product
 from users.models import User
@@ -106,9 +106,7 @@ def test_notify_after_closed_still_settles(payment: Payment) -> None:
     assert Order.objects.get().status == "PAID"
 
 
-def test_notify_of_a_cancelled_order_records_the_money(
-    payment: Payment, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_notify_of_a_cancelled_order_records_the_money(payment: Payment) -> None:
     payment.order.cancel()
 
     response = post(notice(payment))
@@ -116,9 +114,11 @@ def test_notify_of_a_cancelled_order_records_the_money(
     assert response.content == b"success"
     assert Order.objects.get().status == "CANCELLED"
     assert Payment.objects.get().status == "PAID"
-    assert [record.levelno for record in caplog.records if record.name == "payments.models"] == [
-        logging.ERROR
-    ]
+    assert Refund.objects.values("amount", "cause", "status").get() == {
+        "amount": payment.amount,
+        "cause": "LATE",
+        "status": "REQUESTED",
+    }
 
 
 @pytest.mark.parametrize(

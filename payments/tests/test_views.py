@@ -188,13 +188,6 @@ def test_return_of_a_paid_order_says_so(alices: Client, order: Order) -> None:
     assert response.context["outcome"] == "success"
 
 
-def control(sandbox: Sandbox, path: str) -> None:
-    request = urllib.request.Request(
-        f"{sandbox.address}/control/{path}", b"{}", {"Content-Type": "application/json"}
-    )
-    urllib.request.urlopen(request, timeout=20).close()
-
-
 @pytest.fixture
 def at_the_cashier(alices: Client, order: Order, sandbox: Sandbox) -> Order:
     """Alice's browser has opened the gateway's address."""
@@ -205,7 +198,7 @@ def at_the_cashier(alices: Client, order: Order, sandbox: Sandbox) -> Order:
 
 def test_return_asks_alipay(alices: Client, at_the_cashier: Order, sandbox: Sandbox) -> None:
     """No notice can reach the tests' shop: what Alipay answers settles the order."""
-    control(sandbox, f"trades/{at_the_cashier.order_id}/pay")
+    sandbox.control(f"trades/{at_the_cashier.order_id}/pay", {})
 
     response = alices.get(RETURN, returned(Payment.objects.get()))
 
@@ -219,7 +212,7 @@ def test_return_asks_alipay(alices: Client, at_the_cashier: Order, sandbox: Sand
 def test_paying_again_asks_alipay_first(
     alices: Client, at_the_cashier: Order, sandbox: Sandbox
 ) -> None:
-    control(sandbox, f"trades/{at_the_cashier.order_id}/pay")
+    sandbox.control(f"trades/{at_the_cashier.order_id}/pay", {})
 
     response = alices.post(f"/order/payment/{at_the_cashier.order_id}/")
 
@@ -230,7 +223,7 @@ def test_paying_again_asks_alipay_first(
 def test_coming_back_unpaid_leads_to_the_same_trade(
     alices: Client, at_the_cashier: Order, sandbox: Sandbox
 ) -> None:
-    control(sandbox, f"trades/{at_the_cashier.order_id}/scan")
+    sandbox.control(f"trades/{at_the_cashier.order_id}/scan", {})
 
     again = alices.post(f"/order/payment/{at_the_cashier.order_id}/")
 

@@ -1,0 +1,105 @@
+"""What happens when an order is not paid in time: ask, close, release.
+
+    1. ask      Alipay about each open attempt
+    2. paid     settle it: the notice was lost or late
+    3. waiting  close it at Alipay, once its time is over, so that nobody can pay it any more
+    4. closed, or never born and over
+                the attempt is closed here too
+    5. nothing open any more
+                cancel the order, and give its stock back, once
+    unclear     leave everything as it is, and ask again later
+
+The stock is released last: whoever buys it next can not meet the money of the one before. A trade
+that was never born can not be closed; what is paid for it all the same goes back by itself
+(`Payment.settle`, `payments.refunds`).
+"""
+
+import logging
+
+from django.utils import timezone
+
+from orders.exceptions import OrderNotCancellable
+from orders.models import Order, OrderStatus
+from payments import alipay
+from payments.exceptions import AlipaySaysNo, CancelLater, Refused, ResultUnknown
+from payments.models import Payment
+
+logger = logging.getLogger(__name__)
+
+NOT_BORN = "ACQ.TRADE_NOT_EXIST"
+# More are left to the next tick.
+BATCH = 200
+
+
+def ask(payment: Payment, *, then_close: bool = False) -> bool:
+    """Ask Alipay about one attempt and record what it says; return whether its answer is clear.
+
+    ``then_close`` closes a trade that waits for its buyer.
+    """
+    try:
+        trade = alipay.query(payment.out_trade_no)
+        if trade.is_paid:
+            payment.settle(trade)
+        elif trade.trade_status == "TRADE_CLOSED":
+            payment.match(trade)
+            payment.close()
+        elif then_close:
+            payment.match(trade)
+            alipay.close(payment.out_trade_no)
+            payment.close()
+            logger.info("Payment %s: closed at Alipay", payment)
+    except AlipaySaysNo as no:
+        if no.sub_code != NOT_BORN:
+            logger.warning("Payment %s: Alipay says no: %s", payment, no)
+            return False
+        if payment.is_over:
+            payment.close()
+    except ResultUnknown as unknown:
+        logger.warning("Payment %s: Alipay does not say: %s", payment, unknown)
+        return False
+    except Refused as refusal:
+        logger.error("Payment %s: a person must look: %s", payment, refusal)
+        return False
+    return True
+
+
+def ask_what_is_due() -> int:
+    """Ask about every attempt whose time to be asked has come; return how many there were."""
+    due = Payment.objects.filter(status=Payment.Status.PENDING).claim()
+    for payment in due:
+        ask(payment, then_close=payment.time_expire <= timezone.now())
+    return len(due)
+
+
+def expired_orders() -> list[Order]:
+    """Return unpaid orders whose time is over and whose attempts are all closed."""
+    late = Order.objects.filter(status=OrderStatus.UNPAID, expires_at__lte=timezone.now())
+    still_open = Payment.objects.filter(status=Payment.Status.PENDING).values("order")
+    return list(late.exclude(id__in=still_open).order_by("expires_at")[:BATCH])
+
+
+def cancel_expired_orders() -> int:
+    """Cancel orders that nobody can pay any more; return how many."""
+    cancelled = 0
+    for order in expired_orders():
+        try:
+            order.cancel()
+        except OrderNotCancellable:  # a notice came first
+            continue
+        cancelled += 1
+        logger.info("Order %s: expired, its stock is back", order)
+    return cancelled
+
+
+def cancel_for_buyer(order: Order) -> None:
+    """Cancel an order before its time: the same story, now.
+
+    Raise OrderNotCancellable when it is not unpaid, as when Alipay, asked, says that it is paid,
+    and CancelLater when Alipay does not say.
+    """
+    if not order.is_unpaid:
+        raise OrderNotCancellable
+    for payment in order.payments.filter(status=Payment.Status.PENDING):
+        if not ask(payment, then_close=True):
+            raise CancelLater
+    order.cancel()

@@ -1,0 +1,205 @@
+"""A refund is never guessed, and never sent twice: money rule 8."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from conftest import Sandbox, make_order, make_product
+from orders.models import Order
+from payments.exceptions import RefundTooHigh
+from payments.expiry import ask
+from payments.models import Payment, Refund
+from payments.refunds import request_refund, send
+from payments.tests.test_expiry import let_time_pass, order, payment, tick  # noqa: F401
+from payments.tests.test_settle import trade_of
+from products.models import Product
+from users.models import User
+
+
+@pytest.fixture
+def paid(payment: Payment, sandbox: Sandbox) -> Payment:  # noqa: F811
+    sandbox.control(f"trades/{payment.out_trade_no}/pay", {})
+    assert ask(payment)
+    return Payment.objects.get()
+
+
+def refund(paid: Payment, amount: str, by: User, **options: bool) -> Refund:
+    return request_refund(paid, amount=Decimal(amount), by=by, reason="changed / mind", **options)
+
+
+def test_a_full_refund_makes_the_order_refunded(
+    paid: Payment, sandbox: Sandbox, operator: User
+) -> None:
+    refund(paid, "19.80", operator, restocks=True)
+
+    tick()
+
+    assert (Order.objects.get().status, Payment.objects.get().status) == ("REFUNDED", "REFUNDED")
+    assert Product.objects.get().stock == 10
+    assert sandbox.trade(paid.out_trade_no)["refund_fee"] == "19.80"
+
+
+def test_partial_refunds_come_to_the_whole(paid: Payment, sandbox: Sandbox, operator: User) -> None:
+    refund(paid, "5.00", operator)
+    tick()
+    assert Order.objects.get().status == "PAID"
+    refund(paid, "14.80", operator)
+
+    tick()
+
+    trade = sandbox.trade(paid.out_trade_no)
+    assert Order.objects.get().status == "REFUNDED"
+    assert Product.objects.get().stock == 8
+    assert [each["refund_amount"] for each in trade["refunds"]] == ["5.00", "14.80"]
+
+
+@pytest.mark.parametrize("amount", ["19.81", "100.00"])
+def test_no_more_goes_back_than_was_paid(paid: Payment, operator: User, amount: str) -> None:
+    with pytest.raises(RefundTooHigh):
+        refund(paid, amount, operator)
+
+    assert Refund.objects.count() == 0
+
+
+def test_what_is_on_its_way_counts(paid: Payment, operator: User) -> None:
+    refund(paid, "19.00", operator)
+
+    with pytest.raises(RefundTooHigh) as refusal:
+        refund(paid, "0.81", operator)
+
+    assert "0.80" in refusal.value.errors["amount"][0]
+
+
+def test_an_unpaid_order_has_nothing_to_refund(
+    payment: Payment,  # noqa: F811
+    operator: User,
+) -> None:
+    with pytest.raises(RefundTooHigh):
+        refund(payment, "0.01", operator)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("timeout", "http_500", "html", "reset", "unsigned", "wrong_signature", "system_error"),
+        "error_response",
+    ],
+)
+def test_an_unclear_refund_is_asked_again_with_the_same_number(
+    paid: Payment, sandbox: Sandbox, operator: User, kind: str, when: str
+) -> None:
+    refund(paid, "5.00", operator)
+    sandbox.fault(kind, "refund", when=when)
+
+    tick()
+    assert Refund.objects.get().status == "UNKNOWN"
+    assert Order.objects.get().status == "PAID"
+    let_time_pass()
+    tick()
+
+    trade = sandbox.trade(paid.out_trade_no)
+    assert Refund.objects.get().status == "DONE"
+    assert trade["refund_fee"] == "5.00"
+    assert len(trade["refunds"]) == 1
+
+
+def test_an_unclear_refund_query_is_asked_again(
+    paid: Payment, sandbox: Sandbox, operator: User
+) -> None:
+    """The answer to the refund was lost, and so is that to the question about it."""
+    refund(paid, "5.00", operator)
+    sandbox.fault("reset", "refund", when="after")
+    tick()
+    let_time_pass()
+    sandbox.fault("http_500", "fastpay.refund.query")
+
+    tick()
+    assert Refund.objects.get().status == "UNKNOWN"
+    let_time_pass()
+    tick()
+
+    assert Refund.objects.get().status == "DONE"
+    assert sandbox.trade(paid.out_trade_no)["refund_fee"] == "5.00"
+
+
+def test_a_merchant_without_money_refunds_later(
+    paid: Payment, sandbox: Sandbox, operator: User
+) -> None:
+    refund(paid, "5.00", operator)
+    no_money = {"code": "40004", "sub_code": "ACQ.SELLER_BALANCE_NOT_ENOUGH"}
+    sandbox.fault("refuse", "refund", **no_money)
+
+    tick()
+    assert (Refund.objects.get().status, Refund.objects.get().last_answer.split()[0]) == (
+        *("UNKNOWN", "ACQ.SELLER_BALANCE_NOT_ENOUGH"),
+    )
+    let_time_pass()
+    tick()
+
+    assert Refund.objects.get().status == "DONE"
+
+
+def test_a_refund_that_alipay_refuses_has_failed(
+    paid: Payment, sandbox: Sandbox, operator: User
+) -> None:
+    refund(paid, "5.00", operator)
+    sandbox.fault("refuse", "refund", code="40004", sub_code="ACQ.TRADE_NOT_ALLOW_REFUND")
+
+    tick()
+
+    assert (Refund.objects.get().status, Refund.objects.get().due_at) == ("FAILED", None)
+    assert paid.refundable() == Decimal("19.80")
+    assert Order.objects.get().status == "PAID"
+
+
+def test_a_refund_that_is_sent_twice_moves_the_money_once(
+    paid: Payment, sandbox: Sandbox, operator: User
+) -> None:
+    """Two workers, one of them slow: both call Alipay with the same number."""
+    asked = refund(paid, "19.80", operator, restocks=True)
+
+    send(asked)
+    send(asked)
+
+    assert sandbox.trade(paid.out_trade_no)["refund_fee"] == "19.80"
+    assert Refund.objects.get().status == "DONE"
+    assert Product.objects.get().stock == 10
+
+
+@pytest.mark.django_db(transaction=True)
+def test_operators_at_once_do_not_refund_more_than_was_paid() -> None:
+    alice = User.objects.create_user("alice")
+    paid = Payment.objects.attempt(make_order(alice, make_product(price="10.00")))
+    paid.settle(trade_of(paid))
+
+    def one_of_many(number: int) -> bool:
+        try:
+            refund(paid, "3.00", alice)
+        except RefundTooHigh:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        requested = sum(pool.map(one_of_many, range(8)))
+
+    assert requested == 3
+    assert sorted(Refund.objects.values_list("out_request_no", flat=True)) == [
+        f"{paid.out_trade_no}_R{number}" for number in (1, 2, 3)
+    ]
+
+
+def test_the_buyer_sees_what_went_back(alices: Client, paid: Payment, operator: User) -> None:
+    refund(paid, "5.00", operator)
+    tick()
+
+    page = alices.get(f"/order/{paid.order.order_id}/")
+    panel = alices.get(f"/payments/{paid.order.order_id}/panel/", headers={"HX-Request": "true"})
+
+    assert page.status_code == 200
+    assert "¥5.00" in panel.content.decode()
