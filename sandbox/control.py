@@ -491,7 +491,8 @@ class FaultsIn(In):
 
 
 def one_or_many(given: Any) -> str:
-    return "many" if isinstance(given, FaultsIn) or "items" in dict(given) else "one"
+    is_many = isinstance(given, FaultsIn) or (isinstance(given, dict) and "items" in given)
+    return "many" if is_many else "one"
 
 
 OneOrMany = Annotated[

@@ -271,6 +271,8 @@ def _biz_content(text: str) -> dict[str, Any]:
         return {}
     try:
         biz = json.loads(text, parse_float=Decimal)
+        # Half a surrogate pair is JSON, but no text that could be kept or sent.
+        json.dumps(biz, ensure_ascii=False, default=str).encode()
     except (ValueError, RecursionError):
         biz = None
     if not isinstance(biz, dict):

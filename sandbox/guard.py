@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
+POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'"
+
+#: A merchant may show the cashier in a frame of its own page; nobody may frame the rest.
+UNFRAMED = f"{POLICY}; frame-ancestors 'none'"
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -28,7 +28,9 @@ class Guard:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        policy = POLICY
         if is_for_people(request.path):
+            policy = UNFRAMED
             host = request.META.get("HTTP_HOST", "")
             if not is_own_name(host):
                 return refused(
@@ -38,7 +40,7 @@ class Guard:
             if request.method not in SAFE and is_from_elsewhere(request, host):
                 return refused("Another site's page may not drive the sandbox.")
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         if not response.streaming and "Content-Length" not in response:
             response.headers["Content-Length"] = str(len(response.content))  # to keep connections

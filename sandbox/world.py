@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from .behaviour import rules
 from .clock import clock, real_now
@@ -63,8 +63,11 @@ def recall_clock(rate: float | None) -> None:
 def forget(rate: float) -> None:
     """Empty the world and set its clock to real time; merchants, buyers and keys stay."""
     with change():
-        for model in (Attempt, Notice, BillLink, Fault, LedgerEntry, Refund, Trade):
-            model.objects.all().delete()
+        with connection.cursor() as cursor:
+            for model in (Attempt, Notice, BillLink, Fault, LedgerEntry, Refund, Trade):
+                # Django would first read every row, to see what hangs on it.
+                table = connection.ops.quote_name(model._meta.db_table)
+                cursor.execute(f"DELETE FROM {table}")  # noqa: S608  a name of our own
         Merchant.objects.update(balance=0)
         rules.reset()
         clock.set(real_now(), rate)
