@@ -42,7 +42,7 @@ VALUES = st.recursive(
 )
 BIZ = st.dictionaries(st.sampled_from(FIELDS), VALUES)
 MANY = settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
