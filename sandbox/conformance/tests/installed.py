@@ -44,7 +44,8 @@ def npm_alipay_sdk() -> Command:
         folder.mkdir()
         for name in ("package.json", "package-lock.json"):
             shutil.copy(PROGRAMS / name, folder)
-        run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", at=folder)
+        patience = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=4000")
+        run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *patience, at=folder)
 
     folder = once("npm-alipay-sdk", (PROGRAMS / "package-lock.json").read_bytes(), install)
     modules = str(folder / "node_modules")
