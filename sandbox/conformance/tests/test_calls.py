@@ -176,6 +176,7 @@ CASES: dict[str, list[tuple[str, Scene, dict[str, Any], dict[str, Any]]]] = {
     PRECREATE: [
         ("new", nothing, TEA, QR),
         ("every kind of text", nothing, TEA | TRICKY, QR),
+        ("the amount as a number", nothing, TEA | {"total_amount": 8.8}, QR),
         ("a hundred goods", nothing, TEA | {"goods_detail": [GOODS] * 100}, QR),
         ("again before the scan, for more", asked, TEA | {"total_amount": "11.00"}, QR),
         ("again after the scan", scanned, TEA, QR),
@@ -214,6 +215,7 @@ CASES: dict[str, list[tuple[str, Scene, dict[str, Any], dict[str, Any]]]] = {
     ],
     REFUND: [
         ("all", paid, ALL, back("10.00", "10.00")),
+        ("all, as a number", paid, {"refund_amount": 10}, back("10.00", "10.00")),
         ("a part", paid, part("4.00", "r1"), back("4.00", "4.00")),
         ("another", refunded_in_part, part("3.50", "r2"), back("3.50", "7.50")),
         ("the rest", refunded_in_part, part("6.00", "r2"), back("6.00", "10.00")),

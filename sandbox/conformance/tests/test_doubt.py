@@ -122,3 +122,15 @@ def test_app_key_in_the_place_of_alipays(client: Client, sandbox: Process) -> No
         wrong.call(QUERY, {"out_trade_no": "x"})
 
     assert declined.value.error == RAISED["wrong_signature"][client.name]
+
+
+def test_lone_brace_in_a_genuine_answer(client: Client, sandbox: Process, number: str) -> None:
+    tea = {"out_trade_no": number, "total_amount": "10.00", "subject": "茶", "store_id": "}"}
+    client.call("alipay.trade.precreate", tea)
+    sandbox.control("POST", f"/trades/{number}/pay")
+
+    if client.name == OTHER:  # it counts braces without looking whether they are inside a text
+        with pytest.raises(Declined, match="AliPayValidationError"):
+            client.call(QUERY, {"out_trade_no": number})
+    else:
+        assert client.call(QUERY, {"out_trade_no": number})["store_id"] == "}"
