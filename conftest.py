@@ -37,12 +37,8 @@ PASSWORD = "longjing-2026"
 
 @pytest.fixture(autouse=True)
 def _as_new(settings: Any) -> None:
-    """No test sees another's cache, nor needs collected static files."""
+    """No test sees another's cache, nor waits for a password to be hashed slowly."""
     cache.clear()
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

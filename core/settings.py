@@ -36,7 +36,9 @@ except ImproperlyConfigured:
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-HTTPS_ONLY = env.bool("HTTPS_ONLY", default=not DEBUG)
+# True: Alipay's own sandbox, and a shop to try; False: production.
+ALIPAY_DEBUG = env.bool("ALIPAY_DEBUG", default=False)
+HTTPS_ONLY = env.bool("HTTPS_ONLY", default=not (DEBUG or ALIPAY_DEBUG))
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
@@ -194,9 +196,10 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "core.static_files.StaticFiles"
     },
 }
+WHITENOISE_USE_FINDERS = True
 
 
 # The worker
@@ -239,8 +242,6 @@ LOGGING = {
 
 ALIPAY_APP_ID = env.str("ALIPAY_APP_ID", default="")
 ALIPAY_SELLER_ID = env.str("ALIPAY_SELLER_ID", default="")
-# True: Alipay's own sandbox; False: production.
-ALIPAY_DEBUG = env.bool("ALIPAY_DEBUG", default=False)
 # Set it for the local sandbox only; otherwise ALIPAY_DEBUG chooses.
 ALIPAY_GATEWAY_URL = env.str("ALIPAY_GATEWAY_URL", default="") or (
     "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
