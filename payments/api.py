@@ -1,14 +1,23 @@
-"""/api/v1/orders/{order_id}/…: to pay an order, or to cancel it."""
+"""/api/v1/orders/{order_id}/…: to pay an order, to cancel it, and, for the staff, to refund it."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
+from pydantic import Field
 
-from core.operations import SessionAuth, refusals
+from core.money import LARGEST, SMALLEST, Money
+from core.operations import SessionAuth, Text, refusals
+from core.problems import Forbidden
 from orders.models import Order
 from orders.schemas import OrderOut
 from payments import views
 from payments.expiry import cancel_for_buyer
+from payments.models import Payment, Refund
+from payments.refunds import request_refund
 
 router = Router(auth=SessionAuth())
 
@@ -32,3 +41,40 @@ def cancel_order(request: HttpRequest, order_id: str) -> Order:
     order = get_object_or_404(orders, order_id=order_id)
     cancel_for_buyer(order)
     return order
+
+
+class RefundIn(Schema):
+    amount: Decimal = Field(ge=SMALLEST, le=LARGEST, max_digits=11, decimal_places=2)
+    reason: Text = Field(min_length=1, max_length=200)
+    restocks: bool = Field(False, description="Give all of the order's goods back to the stock.")
+
+
+class RefundOut(Schema):
+    out_request_no: str
+    amount: Money
+    status: Refund.Status
+    reason: str
+    created_at: datetime
+
+
+class RefundAuth(SessionAuth):
+    """The staff that may refund; whoever else asks does not learn which orders there are."""
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
+        user = super().authenticate(request, key)
+        if user and not user.has_perm("payments.add_refund"):
+            raise Forbidden
+        return user
+
+
+@router.post(
+    "/{order_id}/refunds",
+    auth=RefundAuth(),
+    response={201: RefundOut, **refusals(400, 401, 403, 404, 409, 413, 415, 422)},
+)
+def refund_order(request: HttpRequest, order_id: str, wanted: RefundIn) -> Status[Refund]:
+    """Refund a paid order, in full or in part; for the staff alone. The worker sends it."""
+    order = get_object_or_404(Order, order_id=order_id)
+    payment = get_object_or_404(Payment, order=order, trade_no=order.transaction_id or None)
+    refund = request_refund(payment, by=request.user, **wanted.dict())
+    return Status(201, refund)

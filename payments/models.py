@@ -189,6 +189,10 @@ class Payment(Due):
             )
         )
 
+    @property
+    def is_refundable(self) -> bool:
+        return self.status == Payment.Status.PAID and self.refundable() > 0
+
     def refunded(self) -> Decimal:
         """Return how much has gone back."""
         return self._sum_of(self.refunds.filter(status=Refund.Status.DONE))

@@ -31,6 +31,7 @@ def test_the_document_lists_every_operation(client: Client) -> None:
         ("get", "/api/v1/orders/{order_id}"),
         ("post", "/api/v1/orders/{order_id}/cancel"),
         ("post", "/api/v1/orders/{order_id}/payment"),
+        ("post", "/api/v1/orders/{order_id}/refunds"),
     }
 
 

@@ -27,6 +27,8 @@ OF_ONE_ORDER = {
     "api:cancel_order": (405, 200),
     "api:pay_order": (405, 200),
 }
+# Of the staff alone: for everybody else it is the same whether or not there is such an order.
+OF_THE_STAFF = {"api:refund_order"}
 
 
 def routes(patterns: list[Any], prefix: str = "", namespace: str = "") -> Iterator[tuple[str, str]]:
@@ -45,7 +47,7 @@ def test_every_route_with_an_order_is_walked() -> None:
         name for name, route in routes(get_resolver().url_patterns) if "order_id" in route
     }
 
-    assert with_order == set(OF_ONE_ORDER)
+    assert with_order == {*OF_ONE_ORDER, *OF_THE_STAFF}
 
 
 ADDRESSES = dict(routes(get_resolver().url_patterns))
@@ -89,6 +91,16 @@ def test_only_the_buyer_reaches_an_order(
 
     buyer = getattr(alices, method)(address, headers=headers)
     assert buyer.status_code == expected
+
+
+@pytest.mark.parametrize("name", OF_THE_STAFF)
+def test_only_the_staff_reaches_what_is_theirs(
+    alices: Client, bobs: Client, order: Order, name: str
+) -> None:
+    for address in (address_of(name, order), address_of(name, Order(order_id="NOTHING"))):
+        assert [client.post(address).status_code for client in (alices, bobs, Client())] == [
+            *(403, 403, 401)
+        ]
 
 
 def test_lists_hold_ones_own_orders_alone(

@@ -1,0 +1,104 @@
+"""The operator refunds: in the admin, and by the API."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from conftest import make_order
+from payments.models import Payment, Refund
+from payments.tests.test_settle import trade_of
+from products.models import Product
+from users.models import User
+
+
+@pytest.fixture
+def paid(alice: User, tea: Product) -> Payment:
+    payment = Payment.objects.attempt(make_order(alice, tea, quantity=2))
+    payment.settle(trade_of(payment))
+    return Payment.objects.get()
+
+
+def refund(client: Client, paid: Payment, **changes: Any) -> Any:
+    body = {"amount": "5.00", "reason": "broken"} | changes
+    address = f"/api/v1/orders/{paid.order.order_id}/refunds"
+    return client.post(address, body, content_type="application/json")
+
+
+def test_the_admin_refunds_a_part(operators: Client, operator: User, paid: Payment) -> None:
+    page = f"/admin/payments/payment/{paid.pk}/"
+    assert f"{page}refund/" in operators.get(f"{page}change/").content.decode()
+    assert 'value="19.80"' in operators.get(f"{page}refund/").content.decode()
+
+    response = operators.post(f"{page}refund/", {"amount": "5.00", "reason": "broken"})
+
+    wanted = Refund.objects.get()
+    assert (response.status_code, response["Location"]) == (302, f"{page}change/")
+    assert (wanted.amount, wanted.reason, wanted.requested_by) == (
+        *(Decimal("5.00"), "broken", operator),
+    )
+    assert "5.00" in LogEntry.objects.get().change_message
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "19.81", "1.005", "NaN", "", "many"])
+def test_the_admin_refuses(operators: Client, paid: Payment, amount: str) -> None:
+    address = f"/admin/payments/payment/{paid.pk}/refund/"
+
+    response = operators.post(address, {"amount": amount, "reason": "broken"})
+
+    assert response.status_code == 200
+    assert response.context["form"].errors
+    assert Refund.objects.count() == 0
+
+
+def test_the_api_refunds_for_the_staff(operators: Client, paid: Payment) -> None:
+    response = refund(operators, paid, restocks=True)
+
+    wanted = Refund.objects.get()
+    assert response.status_code == 201
+    assert (response.json()["out_request_no"], response.json()["amount"]) == (
+        *(wanted.out_request_no, "5.00"),
+    )
+    assert wanted.restocks
+
+
+def test_nobody_else_refunds(alices: Client, paid: Payment) -> None:
+    page = f"/admin/payments/payment/{paid.pk}/refund/"
+
+    assert refund(alices, paid).status_code == 403
+    assert refund(Client(), paid).status_code == 401
+    assert alices.post(page, {"amount": "5.00", "reason": "x"}).status_code == 302
+    assert Refund.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"amount": "19.81"}, 409),
+        ({"amount": "0.00"}, 422),
+        ({"amount": "1.005"}, 422),
+        ({"amount": "NaN"}, 422),
+        ({"amount": None}, 422),
+        ({"reason": ""}, 422),
+        ({"reason": "x" * 201}, 422),
+    ],
+)
+def test_the_api_refuses(
+    operators: Client, paid: Payment, changes: dict[str, Any], status: int
+) -> None:
+    response = refund(operators, paid, **changes)
+
+    assert (response.status_code, response["Content-Type"]) == (status, "application/problem+json")
+    assert Refund.objects.count() == 0
+
+
+def test_an_unpaid_order_has_nothing_to_refund(
+    operators: Client, alice: User, tea: Product
+) -> None:
+    payment = Payment.objects.attempt(make_order(alice, tea))
+
+    assert refund(operators, payment).status_code == 404
+    page = operators.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
+    assert f"{payment.pk}/refund/" not in page
