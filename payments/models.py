@@ -317,6 +317,7 @@ class Notice(models.Model):
         SETTLED = "SETTLED", _("Settled")  # the first evidence of this payment
         REPEATED = "REPEATED", _("Repeated")  # known already, nothing to do
         CLOSED = "CLOSED", _("Closed")  # the trade was closed
+        REFUND = "REFUND", _("Of a refund")  # one that the shop asked for
         REFUSED = "REFUSED", _("Refused")  # `reason` says which check it failed
 
     received_at = models.DateTimeField(_("received at"), auto_now_add=True)

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,7 +14,9 @@ from payments.exceptions import RefundTooHigh
 from payments.expiry import ask
 from payments.models import Payment, Refund
 from payments.refunds import request_refund, send
+from payments.tests.alipay_side import notice
 from payments.tests.test_expiry import let_time_pass, order, payment, tick  # noqa: F401
+from payments.tests.test_notify import post
 from payments.tests.test_settle import trade_of
 from products.models import Product
 from users.models import User
@@ -203,3 +206,19 @@ def test_the_buyer_sees_what_went_back(alices: Client, paid: Payment, operator: 
 
     assert page.status_code == 200
     assert "¥5.00" in panel.content.decode()
+
+
+def test_the_notice_of_our_own_refund_is_acknowledged(
+    paid: Payment, sandbox: Sandbox, operator: User
+) -> None:
+    asked = refund(paid, "5.00", operator)
+    tick()
+    told: dict[str, Any] = {"refund_fee": "5.00", "gmt_refund": "2026-11-22 20:00:05.123"}
+    before = Payment.objects.values().get()
+
+    ours = post(notice(paid, trade_no=paid.trade_no, out_biz_no=asked.out_request_no, **told))
+    strange = post(notice(paid, trade_no=paid.trade_no, out_biz_no="other", **told))
+
+    assert (ours.content, strange.content) == (b"success", b"failure")
+    assert Payment.objects.values().get() == before
+    assert Order.objects.get().status == "PAID"
