@@ -34,8 +34,8 @@ class SeeOther(HttpResponseRedirectBase):
 
 
 def htmx(request: HttpRequest) -> HtmxDetails:
-    """Return what htmx says of itself; its middleware put it there."""
-    return request.htmx  # type: ignore[attr-defined]
+    """Return what htmx says of itself, also where its middleware was not reached."""
+    return getattr(request, "htmx", None) or HtmxDetails(request)
 
 
 def is_form(request: HttpRequest) -> bool:

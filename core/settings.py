@@ -33,6 +33,7 @@ except ImproperlyConfigured:
         "example the output of: "
         'python -c "import secrets; print(secrets.token_urlsafe(50))"'
     ) from None
+CSRF_FAILURE_VIEW = "core.problems.csrf_refused"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

@@ -9,6 +9,8 @@ app_name = "payments"
 
 urlpatterns = [
     path("payments/alipay/notify/", notify, name="alipay_notify"),
+    # Whoever writes the address by hand may forget the slash; a redirect would lose the notice.
+    path("payments/alipay/notify", notify),
     path("payments/alipay/return/", views.payment_return, name="payment_return"),
     path("payments/<str:order_id>/panel/", views.panel, name="panel"),
 ]

@@ -262,6 +262,13 @@ def test_notify_says_which_check_refused_and_no_secret(
     assert "PRIVATE KEY" not in caplog.text
 
 
+def test_notify_is_never_redirected(payment: Payment) -> None:
+    response = Client().post(NOTIFY.rstrip("/"), urlencode(notice(payment)), content_type=FORM)
+
+    assert (response.status_code, response.content) == (200, b"success")
+    assert Order.objects.get().status == "PAID"
+
+
 def test_notify_keeps_fields_it_does_not_know(payment: Payment) -> None:
     response = post(notice(payment, discount_amount="0.00", 新="值"))
 
