@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -221,6 +222,31 @@ def test_buy_now_needs_the_csrf_token(alice: User, tea: Product) -> None:
     assert (told.status_code, told["Content-Type"]) == (403, "application/problem+json")
     assert form.status_code == 403
     assert_nothing_written(tea)
+
+
+@pytest.mark.parametrize("by_header", [True, False], ids=["header", "field"])
+@pytest.mark.parametrize("kind", ["multipart", "urlencoded", "json"])
+def test_buy_now_takes_the_csrf_token(
+    alice: User, tea: Product, kind: str, by_header: bool
+) -> None:
+    client = login(alice, enforce_csrf_checks=True)
+    token = "t" * 32
+    client.cookies["csrftoken"] = token
+    fields = {"quantity": "1"} if by_header else {"quantity": "1", "csrfmiddlewaretoken": token}
+    headers = {"X-CSRFToken": token} if by_header else {}
+    address = f"/order/buy/{tea.id}/"
+
+    if kind == "multipart":
+        response = client.post(address, fields, headers=headers)
+    elif kind == "urlencoded":
+        form = "application/x-www-form-urlencoded"
+        response = client.post(address, urlencode(fields), content_type=form, headers=headers)
+    else:
+        response = client.post(address, fields, content_type="application/json", headers=headers)
+
+    # A token inside JSON is none: a page of another site could send it as text.
+    expected = 403 if kind == "json" and not by_header else 201 if kind == "json" else 303
+    assert response.status_code == expected
 
 
 def test_buy_now_is_not_a_get(alices: Client, tea: Product) -> None:
