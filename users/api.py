@@ -31,10 +31,11 @@ def register(request: HttpRequest, account: RegistrationIn) -> Status[User]:
             "password2": account.password,
         }
     )
-    if not form.is_valid():
+    user = form.create()
+    if user is None:
         told: dict[str, list[str]] = {
             "password" if field.startswith("password") else field: [str(word) for word in words]
             for field, words in form.errors.items()
         }
         raise InvalidInput(next(iter(told.values()))[0], errors=told)
-    return Status(201, form.save())
+    return Status(201, user)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from users.models import User
@@ -29,3 +30,17 @@ class RegistrationForm(UserCreationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].widget.attrs["autocomplete"] = "username"
+
+    def create(self) -> User | None:
+        """Make the account, or leave the words in ``errors`` and return None.
+
+        Hashing the password takes a while; a second click may have taken the name meanwhile.
+        """
+        if not self.is_valid():
+            return None
+        try:
+            with transaction.atomic():
+                return self.save()
+        except IntegrityError:
+            self.add_error("username", self.Meta.error_messages["username"]["unique"])
+            return None

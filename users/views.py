@@ -27,7 +27,9 @@ class RegisterView(RedirectURLMixin, FormView):
     next_page = settings.LOGIN_REDIRECT_URL
 
     def form_valid(self, form: RegistrationForm) -> HttpResponse:
-        user = form.save()
+        user = form.create()
+        if user is None:
+            return self.form_invalid(form)
         login(self.request, user, backend="django.contrib.auth.backends.ModelBackend")
         return super().form_valid(form)
 

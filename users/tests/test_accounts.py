@@ -1,10 +1,12 @@
 """Signing up, logging in, and what nobody learns from it."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.test import Client
 
 from conftest import PASSWORD
@@ -63,6 +65,24 @@ def test_register_does_not_say_that_a_name_exists(client: Client, alice: User) -
 
     words = response.context["form"].errors["username"]
     assert words == ["This username can not be used. Please choose another."]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_register_twice_at_once_makes_one_account(settings: Any) -> None:
+    # As slow as in a real shop: long enough for all of them to have found the name free.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+
+    def click(number: int) -> int:
+        try:
+            return sign_up(Client()).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = sorted(pool.map(click, range(6)))
+
+    assert statuses == [200] * 5 + [302]
+    assert User.objects.count() == 1
 
 
 def test_login_and_logout(client: Client, alice: User) -> None:
