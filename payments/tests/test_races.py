@@ -1,0 +1,278 @@
+"""Two at once at one order's money: whoever comes first, there is one outcome, and it is right.
+
+Each side has its own thread and connection. The first is stopped between two named steps; there
+the second does all of its work, or as much as the locks of the first allow; then the first goes
+on. The worker's next tick must leave money, order and stock in agreement with Alipay's books.
+"""
+
+import threading
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from unittest import mock
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from conftest import Sandbox, login, make_order, make_product
+from orders.models import Order
+from payments import alipay, expiry, notify, refunds
+from payments.exceptions import RefundTooHigh
+from payments.expiry import ask
+from payments.models import Notice, Payment, Refund
+from payments.tests.alipay_side import returned
+from payments.tests.test_expiry import let_time_pass, tick
+from payments.tests.test_notify import post
+from products.models import Product
+from users.models import User
+
+TOTAL = Decimal("19.80")
+
+# For one side to come as far as the other's locks allow; nothing is asserted about it.
+AS_FAR_AS_IT_GETS = 0.1  # seconds
+
+
+@dataclass
+class Case:
+    """Alice's order of two teas, and everybody who has to do with it."""
+
+    sandbox: Sandbox
+    browser: Client
+    operator: User
+    order: Order
+    payment: Payment
+
+    def trade(self) -> Any:
+        return self.sandbox.trade(self.payment.out_trade_no)
+
+    def is_paid_at_alipay(self) -> bool:
+        """Let the buyer pay, if Alipay takes the money."""
+        with suppress(urllib.error.HTTPError):
+            self.sandbox.control(f"trades/{self.payment.out_trade_no}/pay", {})
+        return self.trade()["gmt_payment"] is not None
+
+    def notices(self) -> list[dict[str, str]]:
+        told = self.sandbox.control(f"notices?out_trade_no={self.payment.out_trade_no}")
+        return [each["fields"] for each in told["items"] if "refund_fee" not in each["fields"]]
+
+
+# -- the sides -------------------------------------------------------------------------------------
+
+
+def pay(case: Case) -> None:
+    """The buyer pays, and Alipay tells."""
+    if case.is_paid_at_alipay():
+        assert [post(fields).content for fields in case.notices()] == [b"success"]
+
+
+def come_back(case: Case) -> None:
+    """The buyer pays, comes back, and the shop asks Alipay."""
+    paid = case.is_paid_at_alipay()
+    query = urlsplit(case.trade()["return_address"]).query if paid else ""
+    address = query or urlencode(returned(case.payment))
+    assert case.browser.get(f"/payments/alipay/return/?{address}").status_code == 200
+
+
+def cancel(case: Case) -> None:
+    answer = case.browser.post(f"/api/v1/orders/{case.order.order_id}/cancel")
+    assert answer.status_code in (200, 409, 503)
+
+
+def ask_alipay(case: Case) -> None:
+    """The worker asks before the time is over."""
+    ask(Payment.objects.get(pk=case.payment.pk))
+
+
+def expire(case: Case) -> None:
+    """The worker asks and closes, since the time is over."""
+    Payment.objects.filter(status="PENDING").update(due_at=timezone.now())
+    expiry.ask_what_is_due()
+    expiry.cancel_expired_orders()
+
+
+def give_back(case: Case) -> None:
+    """The operator wants all of it to go back, and the worker sends what is due."""
+    with suppress(RefundTooHigh):
+        refunds.request_refund(case.payment, amount=TOTAL, by=case.operator, restocks=True)
+    Refund.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
+    refunds.send_what_is_due()
+
+
+SIDES: list[Callable[[Case], None]] = [pay, come_back, cancel, ask_alipay, expire, give_back]
+
+
+# -- where the first side is stopped ---------------------------------------------------------------
+
+BEFORE, AFTER = "before", "after"
+STEPS: dict[str, tuple[Any, str, str]] = {
+    "after the question": (alipay, "query", AFTER),
+    "after the close": (alipay, "close", AFTER),
+    "with the notice kept": (notify, "act_upon", BEFORE),
+    "with the payment locked": (Order, "mark_paid", BEFORE),
+    "before it cancels": (Order, "cancel", BEFORE),
+    "with the order cancelled": (Order, "restock", BEFORE),
+    "after the refund": (alipay, "refund", AFTER),
+    "with the refund written": (Payment, "refunded", BEFORE),
+}
+LOCKED = {"with the payment locked", "with the order cancelled", "with the refund written"}
+
+# How the trade stands at Alipay when it begins, who is first, and where it can be stopped.
+FIRSTS: list[tuple[str, Callable[[Case], None], list[str]]] = [
+    ("unborn", cancel, ["after the question", "before it cancels", "with the order cancelled"]),
+    (
+        *("waiting", cancel),
+        ["after the question", "after the close", "before it cancels", "with the order cancelled"],
+    ),
+    (
+        *("waiting over", expire),
+        ["after the question", "after the close", "before it cancels", "with the order cancelled"],
+    ),
+    ("paid", pay, ["with the notice kept", "with the payment locked"]),
+    ("paid", come_back, ["after the question", "with the payment locked"]),
+    ("paid", ask_alipay, ["after the question", "with the payment locked"]),
+    ("paid", cancel, ["after the question", "with the payment locked"]),
+    ("paid over", expire, ["after the question", "with the payment locked"]),
+    ("late", pay, ["with the notice kept", "with the payment locked"]),
+    ("settled", give_back, ["after the refund", "with the refund written"]),
+    ("settled late", give_back, ["after the refund", "with the refund written"]),
+]
+
+
+class Stop:
+    """Stops one thread, once, at one step."""
+
+    def __init__(self) -> None:
+        self.thread: int | None = None
+        self.is_reached = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def here(self) -> None:
+        if threading.get_ident() == self.thread and not self.is_reached.is_set():
+            self.is_reached.set()
+            assert self.may_go_on.wait(timeout=60)
+
+
+@contextmanager
+def stop_at(step: str) -> Iterator[Stop]:
+    owner, name, when = STEPS[step]
+    original, stop = getattr(owner, name), Stop()
+
+    def stopping(*args: Any, **kwargs: Any) -> Any:
+        if when == BEFORE:
+            stop.here()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            if when == AFTER:
+                stop.here()
+
+    with mock.patch.object(owner, name, stopping):
+        yield stop
+
+
+def race(case: Case, first: Any, second: Any, step: str) -> None:
+    """Run the second side while the first is stopped at a step."""
+
+    def run(side: Callable[[Case], None], stop: Stop | None = None) -> None:
+        try:
+            if stop:
+                stop.thread = threading.get_ident()
+            side(case)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool, stop_at(step) as stop:
+        one: Future[None] = pool.submit(run, first, stop)
+        one.add_done_callback(lambda _: stop.is_reached.set())
+        stop.is_reached.wait()
+        try:
+            assert not one.done(), f"never came to the step {step!r}: {one.exception()}"
+            other = pool.submit(run, second)
+            wait([other], timeout=AS_FAR_AS_IT_GETS if step in LOCKED else None)
+        finally:
+            stop.may_go_on.set()
+        one.result()
+        other.result()
+
+
+# -- the races -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def case(transactional_db: None, sandbox: Sandbox) -> Iterator[Case]:
+    sandbox.control("notify-policy", {"drop": True}, method="PUT")  # a side brings them
+    alice = User.objects.create_user("alice")
+    browser = login(alice)
+    order = make_order(alice, make_product(), quantity=2)
+    address = browser.post(f"/order/payment/{order.order_id}/")["Location"]
+    urllib.request.urlopen(address, timeout=20).close()
+    operator = User.objects.create_user("operator")
+    yield Case(sandbox, browser, operator, order, Payment.objects.get())
+    sandbox.control("notify-policy", {}, method="PUT")
+
+
+def begin(case: Case, how: str) -> None:
+    """Bring the trade to where the race begins."""
+    if "waiting" in how:
+        case.sandbox.control(f"trades/{case.payment.out_trade_no}/scan", {})
+    if "late" in how:
+        cancel(case)
+    if how not in ("unborn", "waiting", "waiting over"):
+        assert case.is_paid_at_alipay()
+    if "settled" in how:
+        ask_alipay(case)
+    if "over" in how:
+        let_time_pass()
+
+
+def names(value: Any) -> str:
+    return value.__name__ if callable(value) else value
+
+
+@pytest.mark.parametrize("second", SIDES, ids=names)
+@pytest.mark.parametrize(
+    ("how", "first", "step"),
+    [(how, first, step) for how, first, steps in FIRSTS for step in steps],
+    ids=names,
+)
+def test_two_at_once_have_one_outcome(
+    case: Case, how: str, first: Any, second: Any, step: str
+) -> None:
+    begin(case, how)
+
+    race(case, first, second, step)
+
+    for _ in range(3):
+        let_time_pass()
+        tick()
+    assert_one_outcome(case)
+
+
+def assert_one_outcome(case: Case) -> None:
+    order, payment, trade = Order.objects.get(), Payment.objects.get(), case.trade()
+    refunds_ = list(Refund.objects.all())
+    given_back = {each["out_request_no"]: each["refund_amount"] for each in trade["refunds"]}
+    is_paid = trade["gmt_payment"] is not None
+    kept = (TOTAL if is_paid else 0) - Decimal(trade["refund_fee"])
+
+    assert order.status in ("PAID", "CANCELLED", "REFUNDED")
+    assert kept == (TOTAL if order.is_paid else 0)
+    assert Product.objects.get().stock == (8 if order.is_paid else 10)
+    assert payment.status == ("PAID" if order.is_paid else "REFUNDED" if is_paid else "CLOSED")
+    assert (order.transaction_id == payment.trade_no) == (not order.is_cancelled or not is_paid)
+    assert [refund.status for refund in refunds_] == ["DONE"] * len(given_back)
+    assert given_back == {refund.out_request_no: str(refund.amount) for refund in refunds_}
+    assert len(given_back) == (1 if is_paid and not order.is_paid else 0)
+    assert [refund.is_late for refund in refunds_] == [order.is_cancelled] * len(given_back)
+    assert Counter(Notice.objects.values_list("verdict", flat=True))["SETTLED"] <= 1
+    is_open = order.is_paid or not trade["gmt_create"]
+    assert (trade["trade_status"] == "TRADE_CLOSED") != is_open
