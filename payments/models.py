@@ -284,7 +284,8 @@ class Refund(Due):
         if first and payment.refunded() == payment.amount:
             payment.status = Payment.Status.REFUNDED
             payment.save(update_fields=["status", "updated_at"])
-            if self.cause == Refund.Cause.OPERATOR:
+            # Another payment of the same order may stand.
+            if payment.order.transaction_id == payment.trade_no:
                 payment.order.mark_refunded()
         if first and self.restocks:
             payment.order.restock()

@@ -1,6 +1,7 @@
 """A refund is never guessed, and never sent twice: money rule 8."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -171,6 +172,26 @@ def test_a_refund_that_is_sent_twice_moves_the_money_once(
     assert sandbox.trade(paid.out_trade_no)["refund_fee"] == "19.80"
     assert Refund.objects.get().status == "DONE"
     assert Product.objects.get().stock == 10
+
+
+def test_a_refund_by_hand_of_a_second_payment_leaves_the_order_paid(
+    paid: Payment, sandbox: Sandbox, operator: User
+) -> None:
+    second = Payment.objects.create(
+        order=paid.order,
+        out_trade_no=f"{paid.out_trade_no}_2",
+        amount=paid.amount,
+        time_expire=paid.time_expire,
+    )
+    second.settle(replace(trade_of(second), trade_no="2026112222001400000000000002"))
+    late = Refund.objects.get()
+    late.mark_failed("ACQ.BUYER_NOT_EXIST")
+
+    by_hand = refund(second, "19.80", operator)
+    by_hand.mark_done()
+
+    second.refresh_from_db()
+    assert (second.status, Order.objects.get().status) == ("REFUNDED", "PAID")
 
 
 @pytest.mark.django_db(transaction=True)
