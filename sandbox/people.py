@@ -284,7 +284,7 @@ def do_send(request: HttpRequest, form: Form) -> str:
 
 
 def do_forge(request: HttpRequest, form: Form) -> str:
-    """Fields named ``field.…`` override; an empty one removes."""
+    """Fields named ``field.…`` override; an empty one removes; one may be sent unsigned."""
     fields: dict[str, str | None] = {
         name.removeprefix("field."): form[name] or None
         for name in form
@@ -292,7 +292,10 @@ def do_forge(request: HttpRequest, form: Form) -> str:
     }
     if form.get("extra_name"):
         fields[form["extra_name"]] = form.get("extra_value", "")
-    wanted = control.ForgeIn(**{**filled(form, control.ForgeIn), "fields": fields})
+    unsigned = form.get("unsigned_name")
+    extra = [(unsigned, form.get("unsigned_value", ""))] if unsigned else []
+    given = {**filled(form, control.ForgeIn), "fields": fields, "extra": extra}
+    wanted = control.ForgeIn(**given)
     said = control.forge(request, wanted)
     answer = said["error"] or f"{said['status']} {said['body'][:200]}"
     return _("The merchant answered: %(answer)s") % {"answer": answer}

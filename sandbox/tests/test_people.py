@@ -86,6 +86,8 @@ def test_buttons_do_what_the_control_api_does(
     told = press(person, "forge", **{"field.total_amount": "", "field.x": "1"}, **this)
     assert told == "The merchant answered: 200 success"
     assert "total_amount" not in merchant.shop.heard[3].fields
+    press(person, "forge", unsigned_name="trade_status", unsigned_value="TRADE_CLOSED", **this)
+    assert merchant.shop.heard[4].raw.endswith(b"&trade_status=TRADE_CLOSED")
 
     press(person, "policy", drop="3", delay="1.5", duplicate="2", shuffle="on")
     assert control("GET", "/notify-policy") == {
