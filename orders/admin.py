@@ -24,5 +24,5 @@ class OrderAdmin(ReadOnly, admin.ModelAdmin):
     inlines = (OrderItemInline,)
     fields = (
         *("order_id", "user", "status", "total_price", "payment_method", "transaction_id"),
-        *("paid_at", "expires_at", "created_at", "updated_at"),
+        *("paid_at", "expires_at", "restocked_at", "created_at", "updated_at"),
     )

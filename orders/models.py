@@ -81,6 +81,7 @@ class Order(models.Model):
     transaction_id = models.CharField(_("transaction number"), max_length=64, blank=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     expires_at = models.DateTimeField(_("to be paid before"), default=payment_deadline)
+    restocked_at = models.DateTimeField(_("goods came back at"), null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
@@ -173,8 +174,12 @@ class Order(models.Model):
         """Become REFUNDED if PAID: all of the money went back. Return whether this call did it."""
         return self._change(OrderStatus.REFUNDED, before=OrderStatus.PAID)
 
+    @transaction.atomic
     def restock(self) -> None:
-        """Give the goods back to the stock."""
+        """Give the goods back to the stock, once."""
+        not_yet = Order.objects.filter(pk=self.pk, restocked_at__isnull=True)
+        if not not_yet.update(restocked_at=timezone.now()):
+            return
         for item in self.items.order_by("product_id"):
             Product.release(item.product_id, quantity=item.quantity)
 

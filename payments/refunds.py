@@ -4,7 +4,7 @@
                 ``out_request_no`` is committed before Alipay hears of it
     2. send     with that number, in every try: Alipay moves the money once
     3. done     when Alipay says ``fund_change=Y``, or, asked, ``REFUND_SUCCESS``
-       failed   when Alipay says that it never will
+       failed   when Alipay says that it never will, and, asked, that it has not
        unclear  everything else: try again later, with the same number
 
 https://opendocs.alipay.com/open/02ekfk
@@ -24,9 +24,7 @@ from payments.models import Payment, Refund
 logger = logging.getLogger(__name__)
 
 # Alipay's no that is a "not now": a person has to do something, and then it will work.
-NOT_NOW = {"ACQ.SELLER_BALANCE_NOT_ENOUGH", "ACQ.REASON_TRADE_BEEN_FREEZEN"}
-# Alipay's no that may mean "done already": only a question tells.
-PERHAPS_DONE = {"ACQ.TRADE_HAS_CLOSE", "ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALID"}
+NOT_NOW = ("ACQ.SELLER_BALANCE_NOT_ENOUGH", "ACQ.REASON_TRADE_BEEN_FREEZEN")
 
 
 @transaction.atomic
@@ -36,8 +34,11 @@ def request_refund(
     """Write down that a part of a payment, or all of it, is to go back.
 
     Raise RefundTooHigh when the refunds would come to more than was paid; then nothing is written.
+    The goods come back only with the payment that bought them.
     """
-    payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
+    payment = (
+        Payment.objects.select_for_update(of=("self",)).select_related("order").get(pk=payment.pk)
+    )
     left = payment.refundable() if payment.status == Payment.Status.PAID else Decimal("0.00")
     if amount > left:
         raise RefundTooHigh(left=left)
@@ -49,7 +50,7 @@ def request_refund(
         cause=Refund.Cause.OPERATOR,
         reason=reason,
         requested_by=by,
-        restocks=restocks,
+        restocks=restocks and payment.order.transaction_id == payment.trade_no,
         due_at=timezone.now(),
     )
     logger.info("Refund %s: requested by %s", refund, by)
@@ -59,34 +60,38 @@ def request_refund(
 def send(refund: Refund) -> None:
     """Have Alipay do one refund, or find out that it has done it."""
     try:
+        why_not = do(refund)
+        if not why_not or is_done(refund):
+            refund.mark_done()
+            logger.info("Refund %s: done", refund)
+        elif is_final(why_not):
+            refund.mark_failed(why_not)
+            logger.error("Refund %s: a person must look: %s", refund, why_not)
+        else:
+            refund.note(why_not)
+            logger.error("Refund %s: not now: %s", refund, why_not)
+    except (ResultUnknown, AlipaySaysNo) as unclear:
+        refund.note(str(unclear))
+        logger.warning("Refund %s: Alipay does not say: %s", refund, unclear)
+
+
+def do(refund: Refund) -> str:
+    """Ask for the money to be moved; return why this call did not move it, or nothing."""
+    try:
         moved = alipay.refund(
             out_trade_no=refund.payment.out_trade_no,
             refund_amount=refund.amount,
             out_request_no=refund.out_request_no,
             refund_reason=alipay.clean_subject(refund.reason or refund.get_cause_display()),
         )
-        if moved or is_done(refund):
-            refund.mark_done()
-            logger.info("Refund %s: done", refund)
-        else:
-            refund.note("no fund_change")
     except AlipaySaysNo as no:
-        heed(refund, no)
-    except ResultUnknown as unknown:
-        refund.note(str(unknown))
-        logger.warning("Refund %s: Alipay does not say: %s", refund, unknown)
+        return str(no)
+    return "" if moved else "no fund_change"
 
 
-def heed(refund: Refund, no: AlipaySaysNo) -> None:
-    """Tell Alipay's no from its "not now" and its "done already"."""
-    if no.sub_code in NOT_NOW:
-        refund.note(str(no))
-        logger.error("Refund %s: not now: %s", refund, no)
-    elif no.sub_code in PERHAPS_DONE and is_done(refund):
-        refund.mark_done()
-    else:
-        refund.mark_failed(str(no))
-        logger.error("Refund %s: a person must look: %s", refund, no)
+def is_final(why_not: str) -> bool:
+    """Whether Alipay's no decides: one of the gateway's (rate, key, permission) never does."""
+    return why_not.startswith("ACQ.") and not why_not.startswith(NOT_NOW)
 
 
 def is_done(refund: Refund) -> bool:

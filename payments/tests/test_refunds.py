@@ -160,6 +160,85 @@ def test_a_refund_that_alipay_refuses_has_failed(
     assert Order.objects.get().status == "PAID"
 
 
+RATE_LIMIT = {"code": "40005", "sub_code": "isv.app-call-limited"}
+
+
+@pytest.mark.parametrize("after_an_unclear_one", [False, True])
+def test_the_gateways_own_no_decides_nothing(
+    paid: Payment, sandbox: Sandbox, operator: User, after_an_unclear_one: bool
+) -> None:
+    refund(paid, "5.00", operator)
+    if after_an_unclear_one:
+        sandbox.fault("reset", "refund", when="after")
+        tick()
+        let_time_pass()
+    sandbox.fault("refuse", "refund", **RATE_LIMIT)
+
+    tick()
+    let_time_pass()
+    tick()
+
+    assert Refund.objects.get().status == "DONE"
+    assert sandbox.trade(paid.out_trade_no)["refund_fee"] == "5.00"
+
+
+def test_a_no_after_the_money_moved_is_no_failure(
+    paid: Payment, sandbox: Sandbox, operator: User
+) -> None:
+    refund(paid, "5.00", operator)
+    sandbox.fault("reset", "refund", when="after")
+    tick()
+    let_time_pass()
+    sandbox.fault("refuse", "refund", code="40004", sub_code="ACQ.TRADE_NOT_ALLOW_REFUND")
+
+    tick()
+
+    assert Refund.objects.get().status == "DONE"
+
+
+def test_an_unclear_question_stops_no_other_refund(
+    paid: Payment, sandbox: Sandbox, operator: User
+) -> None:
+    refund(paid, "5.00", operator)
+    refund(paid, "1.00", operator)
+    once = {"times": 1, "code": "40004"}
+    no = {"kind": "refuse", "method": "alipay.trade.refund", "sub_code": "ACQ.TRADE_STATUS_ERROR"}
+    silence = {"kind": "reset", "method": "alipay.trade.fastpay.refund.query", "times": 1}
+    sandbox.control("faults", {"items": [no | once, silence]}, method="PUT")
+
+    tick()
+
+    assert sorted(Refund.objects.values_list("status", flat=True)) == ["DONE", "UNKNOWN"]
+
+
+def test_the_goods_come_back_once(paid: Payment, sandbox: Sandbox, operator: User) -> None:
+    for amount in ("5.00", "14.80"):
+        refund(paid, amount, operator, restocks=True)
+        tick()
+
+    assert (Order.objects.get().status, Product.objects.get().stock) == ("REFUNDED", 10)
+
+
+def test_what_was_cancelled_does_not_come_back_again(
+    alices: Client,
+    payment: Payment,  # noqa: F811
+    sandbox: Sandbox,
+    operator: User,
+) -> None:
+    alices.post(f"/order/{payment.order.order_id}/cancel/")
+    sandbox.control(f"trades/{payment.out_trade_no}/pay", {})
+    sandbox.fault("refuse", "refund", code="40004", sub_code="ACQ.BUYER_ERROR")
+    assert ask(payment)
+    tick()
+    assert Refund.objects.get().status == "FAILED"
+
+    refund(Payment.objects.get(), "19.80", operator, restocks=True)
+    tick()
+
+    assert Product.objects.get().stock == 10
+    assert Payment.objects.get().status == "REFUNDED"
+
+
 def test_a_refund_that_is_sent_twice_moves_the_money_once(
     paid: Payment, sandbox: Sandbox, operator: User
 ) -> None:
