@@ -301,7 +301,7 @@ class Day(RuleBasedStateMachine):
                     payment,
                     amount=amount,
                     by=self.operator,
-                    restocks=restocks and amount == payment.amount,
+                    restocks=restocks,
                 )
             except RefundTooHigh:
                 assert amount > left
