@@ -36,9 +36,8 @@ def request_refund(
     Raise RefundTooHigh when the refunds would come to more than was paid; then nothing is written.
     The goods come back only with the payment that bought them.
     """
-    payment = (
-        Payment.objects.select_for_update(of=("self",)).select_related("order").get(pk=payment.pk)
-    )
+    # The order is read after the lock was got: joined to it, it would be that of before the wait.
+    payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
     left = payment.refundable() if payment.status == Payment.Status.PAID else Decimal("0.00")
     if amount > left:
         raise RefundTooHigh(left=left)
