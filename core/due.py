@@ -4,17 +4,30 @@ Any number of workers may claim at once, and any may die at any point. A claim m
 to its next try, so what nobody finished comes back by itself; nothing is done by two at once.
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.db import connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+logger = logging.getLogger(__name__)
+
 BATCH = 50
 
 
+# What has been unclear for so long is shown to the operator.
+TOO_LONG = timedelta(hours=1)
+
+
 class DueQuerySet(models.QuerySet[Any]):
+    def unclear(self) -> Self:
+        """Return what has been unclear for so long that a person should know."""
+        return self.filter(unclear_since__lte=timezone.now() - TOO_LONG)
+
     @transaction.atomic
     def claim(self) -> list[Any]:
         """Take what is due, the oldest first, and put each off until its next try."""
@@ -31,11 +44,21 @@ class DueQuerySet(models.QuerySet[Any]):
         return claimed
 
 
+@contextmanager
+def whatever_happens(row: Any) -> Iterator[None]:
+    """Let no row stop the others that are due: it is logged, and due again later."""
+    try:
+        yield
+    except Exception:
+        logger.exception("%r: left for its next try", row)
+
+
 class Due(models.Model):
     """A row that waits for the worker as long as ``due_at`` is set."""
 
     due_at = models.DateTimeField(_("next try at"), null=True, blank=True, db_index=True)
     tries = models.PositiveIntegerField(_("tries"), default=0)
+    unclear_since = models.DateTimeField(_("unclear since"), null=True, blank=True)
 
     class Meta:
         abstract = True
@@ -43,3 +66,13 @@ class Due(models.Model):
     def pause(self) -> timedelta:
         """Say how long to wait after this try before the next one."""
         raise NotImplementedError
+
+    def note_answer(self, *, is_clear: bool) -> None:
+        """Remember since when there are only answers that say nothing."""
+        this_row = type(self)._default_manager.filter(pk=self.pk)
+        if is_clear:
+            this_row.filter(unclear_since__isnull=False).update(unclear_since=None)
+        else:
+            this_row.filter(unclear_since__isnull=True).update(unclear_since=timezone.now())
+
+    note_answer.alters_data = True  # type: ignore[attr-defined]
