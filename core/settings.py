@@ -6,6 +6,7 @@ production with one that everybody knows.
 
 import os
 import sys
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -205,13 +206,18 @@ WHITENOISE_USE_FINDERS = True
 
 # The worker
 
+# Where its clock is kept: in a file, or in Redis when workers run on several machines. The rows in
+# the database know what is due.
 HUEY = {
     "name": "guitai",
-    "huey_class": "huey.SqliteHuey",
-    "filename": env.str("HUEY_PATH", default=str(BASE_DIR / "huey.sqlite3")),
     "immediate": False,
     "consumer": {"workers": 1, "worker_type": "thread"},
 }
+if huey_url := env.str("HUEY_URL", default=""):
+    HUEY |= {"huey_class": "huey.RedisHuey", "url": huey_url}
+else:
+    huey_path = env.str("HUEY_PATH", default=str(BASE_DIR / "huey.sqlite3"))
+    HUEY |= {"huey_class": "huey.SqliteHuey", "filename": huey_path}
 
 
 # Logs: to stderr, a line each
@@ -281,6 +287,12 @@ ALIPAY_PUBLIC_KEY_STRING = _key("ALIPAY_PUBLIC_KEY_STRING", "alipay_public_key.p
 # The shop's own rules
 
 ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", default=30)
+# So many unpaid orders a buyer may hold at once.
+MAX_UNPAID_ORDERS = env.int("MAX_UNPAID_ORDERS", default=5)
+# Yuan: when a payment's refunds come to more, a second operator must approve.
+REFUND_APPROVAL_AMOUNT = env("REFUND_APPROVAL_AMOUNT", cast=Decimal, default=Decimal("1000.00"))
+# A QR code on the payment page (``alipay.trade.precreate``): it needs a contract of its own.
+ALIPAY_QR = env.bool("ALIPAY_QR", default=False)
 
 
 # What a page may load, and where its forms may lead: Chromium follows a form's redirects, so the

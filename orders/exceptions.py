@@ -2,6 +2,7 @@
 
 Problem
 ├── OrderNotCancellable     it is no longer unpaid
+├── TooManyUnpaid           the buyer holds as many unpaid orders as anybody may
 └── TotalTooHigh            more than Alipay takes for one trade
 """
 
@@ -15,6 +16,19 @@ class OrderNotCancellable(Problem):
     status, slug = 409, "order-not-cancellable"
     title = _("This order can not be cancelled")
     detail = _("Only an order that has not been paid can be cancelled.")
+
+
+class TooManyUnpaid(Problem):
+    status, slug = 409, "too-many-unpaid-orders"
+    title = _("Too many unpaid orders")
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            _(
+                "You hold {most} unpaid orders, and nobody can hold more. Please pay or cancel one "
+                "of them first."
+            ).format(most=most)
+        )
 
 
 class TotalTooHigh(Problem):

@@ -14,13 +14,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.append_only import AppendOnly
 from core.money import SMALLEST, MoneyField
 from orders.exceptions import OrderNotCancellable
-from products.models import MAX_QUANTITY, Product
+from products.models import MAX_QUANTITY, Product, StockMovement
 
 # No I, L, O or U: an order number is read aloud on the telephone.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RANDOM_LENGTH = 12
+MAX_EVIDENCE = 200
 
 
 class OrderStatus(models.TextChoices):
@@ -52,6 +54,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def of(self, user: Any) -> Self:
         """Return this user's own orders: what is not theirs does not exist for them."""
         return self.filter(user=user)
+
+    def unpaid(self) -> Self:
+        """Return the orders that hold stock and wait for their money."""
+        return self.filter(status=OrderStatus.UNPAID)
 
 
 class Order(models.Model):
@@ -98,6 +104,7 @@ class Order(models.Model):
             models.CheckConstraint(condition=Q(total_price__gte=0), name="order_total_bounds"),
         ]
         indexes = [models.Index(fields=["user", "-id"], name="order_of_user")]
+        permissions = [("cancel_order", _("Can cancel a buyer's order"))]
 
     def __str__(self) -> str:
         return self.order_id
@@ -151,37 +158,58 @@ class Order(models.Model):
         rows._result_cache = items
         self._prefetched_objects_cache = {"items": rows}
 
-    def mark_paid(self, *, payment_method: str, transaction_id: str, paid_at: datetime) -> bool:
+    def record(self, what: str, *, about: str = "", evidence: str = "", by: Any = None) -> None:
+        """Write a line of this order's history: in the same transaction as what it tells of."""
+        Event.objects.create(
+            order_id=self.pk, what=what, about=about, evidence=evidence[:MAX_EVIDENCE], by=by
+        )
+
+    @transaction.atomic(savepoint=False)
+    def mark_paid(
+        self, *, payment_method: str, transaction_id: str, paid_at: datetime, evidence: str = ""
+    ) -> bool:
         """Become PAID if still UNPAID; return whether this call did it."""
-        return self._change(
+        is_first = self._change(
             OrderStatus.PAID,
             payment_method=payment_method,
             transaction_id=transaction_id,
             paid_at=paid_at,
         )
+        if is_first:
+            self.record(Event.What.PAID, about=transaction_id, evidence=evidence)
+        return is_first
 
     @transaction.atomic
-    def cancel(self) -> None:
+    def cancel(self, *, by: Any = None) -> None:
         """Become CANCELLED if still UNPAID and give the stock back, once.
 
+        ``by`` is the buyer or the operator who wished it; without one it is the time that is over.
         Raise OrderNotCancellable when it is not unpaid, and change nothing.
         """
         if not self._change(OrderStatus.CANCELLED):
             raise OrderNotCancellable
-        self.restock()
+        self.record(Event.What.CANCELLED if by else Event.What.EXPIRED, by=by)
+        self.restock(StockMovement.Cause.CANCEL if by else StockMovement.Cause.EXPIRY, by=by)
 
+    @transaction.atomic(savepoint=False)
     def mark_refunded(self) -> bool:
         """Become REFUNDED if PAID: all of the money went back. Return whether this call did it."""
-        return self._change(OrderStatus.REFUNDED, before=OrderStatus.PAID)
+        is_first = self._change(OrderStatus.REFUNDED, before=OrderStatus.PAID)
+        if is_first:
+            self.record(Event.What.REFUNDED)
+        return is_first
 
-    @transaction.atomic
-    def restock(self) -> None:
+    @transaction.atomic(savepoint=False)
+    def restock(self, cause: str, *, by: Any = None) -> None:
         """Give the goods back to the stock, once."""
         not_yet = Order.objects.filter(pk=self.pk, restocked_at__isnull=True)
         if not not_yet.update(restocked_at=timezone.now()):
             return
+        self.record(Event.What.RESTOCKED, by=by)
         for item in self.items.order_by("product_id"):
-            Product.release(item.product_id, quantity=item.quantity)
+            Product.release(
+                item.product_id, quantity=item.quantity, cause=cause, order_id=self.order_id
+            )
 
     def _change(
         self, status: OrderStatus, *, before: OrderStatus = OrderStatus.UNPAID, **fields: Any
@@ -195,6 +223,7 @@ class Order(models.Model):
         return bool(mine)
 
     # No template can call these.
+    record.alters_data = True  # type: ignore[attr-defined]
     add_up.alters_data = True  # type: ignore[attr-defined]
     mark_paid.alters_data = True  # type: ignore[attr-defined]
     cancel.alters_data = True  # type: ignore[attr-defined]
@@ -261,3 +290,54 @@ class OrderItem(models.Model):
         super().save(*args, **kwargs)
         if is_new:
             self.order.add_up()
+
+
+class Event(AppendOnly):
+    """A line of an order's history: what happened, when, and by whom or on which evidence."""
+
+    class What(models.TextChoices):
+        PLACED = "PLACED", _("Order placed")
+        PAID = "PAID", _("Order paid")
+        CANCELLED = "CANCELLED", _("Order cancelled")  # by its buyer, or by an operator
+        EXPIRED = "EXPIRED", _("Order expired")  # nobody paid in time
+        REFUNDED = "REFUNDED", _("Order refunded in full")
+        RESTOCKED = "RESTOCKED", _("Goods back in stock")
+        # An attempt to pay it
+        ATTEMPT_OPENED = "ATTEMPT_OPENED", _("Buyer sent to pay")
+        LATE_MONEY = "LATE_MONEY", _("Money came too late, or twice")
+        ATTEMPT_CLOSED = "ATTEMPT_CLOSED", _("Can not be paid any more")
+        ASKED = "ASKED", _("Asked how it stands")
+        NOTICE = "NOTICE", _("Notice came")
+        # Money that goes back
+        REFUND_REQUESTED = "REFUND_REQUESTED", _("Refund requested")
+        REFUND_APPROVED = "REFUND_APPROVED", _("Refund approved")
+        REFUND_DECLINED = "REFUND_DECLINED", _("Refund declined")
+        REFUND_RETRIED = "REFUND_RETRIED", _("Refund tried again")
+        REFUND_UNCLEAR = "REFUND_UNCLEAR", _("Refund not clear yet")
+        REFUND_DONE = "REFUND_DONE", _("Refund done")
+        REFUND_FAILED = "REFUND_FAILED", _("Refund failed")
+        REFUND_IMPORTED = "REFUND_IMPORTED", _("Refund made outside the shop")
+
+    order = models.ForeignKey(
+        Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="events"
+    )
+    at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
+    what = models.CharField(_("what"), max_length=20, choices=What.choices)
+    about = models.CharField(_("number"), max_length=64, blank=True)
+    evidence = models.CharField(_("evidence"), max_length=MAX_EVIDENCE, blank=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("by"),
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        blank=True,
+    )
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+
+    def __str__(self) -> str:
+        return f"{self.get_what_display()} {self.about}".strip()

@@ -34,6 +34,7 @@ logging.getLogger("python-alipay-sdk").handlers.clear()
 BEIJING = ZoneInfo("Asia/Shanghai")
 SIGN_TYPE = "RSA2"
 MAX_SUBJECT = 256
+MAX_QR_CODE = 1024
 
 AMOUNT = re.compile(r"\d{1,9}\.\d{1,2}|\d{1,9}", re.ASCII)
 
@@ -110,6 +111,7 @@ def readable_key(key: str) -> str | bytes:
 
 
 def pay_url(
+    kind: str,
     *,
     out_trade_no: str,
     total_amount: Decimal,
@@ -117,17 +119,55 @@ def pay_url(
     time_expire: datetime,
     notify_url: str,
     return_url: str,
+    quit_url: str,
 ) -> str:
-    """Return the address at which the buyer's browser pays on a PC (``alipay.trade.page.pay``)."""
-    query = client().api_alipay_trade_page_pay(
-        subject=clean_subject(subject),
-        out_trade_no=out_trade_no,
-        total_amount=money.plain(total_amount),
-        time_expire=beijing_text(time_expire),
-        notify_url=notify_url,
-        return_url=return_url,
-    )
+    """Return the address at which the buyer's browser pays.
+
+    ``kind`` is ``page`` on a computer (``alipay.trade.page.pay``) or ``wap`` on a phone
+    (``alipay.trade.wap.pay``), whose buyer can turn back to ``quit_url``.
+    """
+    wanted = {
+        "subject": clean_subject(subject),
+        "out_trade_no": out_trade_no,
+        "total_amount": money.plain(total_amount),
+        "time_expire": beijing_text(time_expire),
+        "notify_url": notify_url,
+        "return_url": return_url,
+    }
+    if kind == "wap":
+        # The SDK's own product_code is a historic one.
+        wanted |= {"quit_url": quit_url, "product_code": "QUICK_WAP_WAY"}
+        query = client().api_alipay_trade_wap_pay(**wanted)
+    else:
+        query = client().api_alipay_trade_page_pay(**wanted)
     return f"{settings.ALIPAY_GATEWAY_URL}?{query}"
+
+
+def precreate(
+    *,
+    out_trade_no: str,
+    total_amount: Decimal,
+    subject: str,
+    time_expire: datetime,
+    notify_url: str,
+) -> str:
+    """Return what is to be drawn as a QR code, for a wallet to scan (``alipay.trade.precreate``).
+
+    The trade exists only once it was scanned. Raise AlipaySaysNo or ResultUnknown.
+    """
+    answer = _answer_of(
+        lambda: client().api_alipay_trade_precreate(
+            subject=clean_subject(subject),
+            out_trade_no=out_trade_no,
+            total_amount=money.plain(total_amount),
+            time_expire=beijing_text(time_expire),
+            notify_url=notify_url,
+        )
+    )
+    qr_code = answer.get("qr_code", "")
+    if not qr_code or len(qr_code) > MAX_QR_CODE:
+        raise ResultUnknown("qr_code")
+    return str(qr_code)
 
 
 def query(out_trade_no: str) -> Trade:
@@ -154,7 +194,7 @@ def refund(
     """Give money back (``alipay.trade.refund``); return whether it moved in this very call.
 
     The same ``out_request_no`` moves it once, however often it is asked for: a repeated call
-    answers False, as does one whose outcome only `is_refunded` can tell. Raise AlipaySaysNo or
+    answers False, as does one whose outcome only `refunded_amount` can tell. Raise AlipaySaysNo or
     ResultUnknown.
     """
     answer = _answer_of(
@@ -168,17 +208,23 @@ def refund(
     return answer.get("fund_change") == "Y"
 
 
-def is_refunded(*, out_trade_no: str, out_request_no: str) -> bool:
-    """Ask whether a refund was done (``alipay.trade.fastpay.refund.query``).
+def refunded_amount(*, out_trade_no: str, out_request_no: str) -> Decimal | None:
+    """Ask what a refund has moved, in yuan (``alipay.trade.fastpay.refund.query``).
 
-    False means "not received, or not yet", never "failed for good".
+    None means "not received, or not yet", never "failed for good". Raise AlipaySaysNo or
+    ResultUnknown.
     """
     answer = _answer_of(
         lambda: client().api_alipay_trade_fastpay_refund_query(
             out_request_no=out_request_no, out_trade_no=out_trade_no
         )
     )
-    return answer.get("refund_status") == "REFUND_SUCCESS"
+    if answer.get("refund_status") != "REFUND_SUCCESS":
+        return None
+    amount = answer.get("refund_amount", "")
+    if not AMOUNT.fullmatch(amount):
+        raise ResultUnknown("refund_amount")
+    return Decimal(amount)
 
 
 def _answer_of(call: Any) -> dict[str, Any]:

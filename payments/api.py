@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from core.money import LARGEST, SMALLEST, Money
@@ -14,8 +14,8 @@ from core.operations import SessionAuth, Text, refusals
 from core.problems import Forbidden
 from orders.models import Order
 from orders.schemas import OrderOut
-from payments import views
-from payments.expiry import cancel_for_buyer
+from payments import attempts
+from payments.expiry import cancel_now
 from payments.models import Payment, Refund
 from payments.refunds import request_refund
 
@@ -26,12 +26,26 @@ class PaymentOut(Schema):
     payment_url: str
 
 
-@router.post("/{order_id}/payment", response={200: PaymentOut, **refusals(401, 403, 404, 409)})
-def pay_order(request: HttpRequest, order_id: str) -> dict[str, str]:
-    """Begin to pay an order: send the buyer's browser to this address of Alipay's."""
+class PayIn(Schema):
+    """How to pay; the device decides when nothing is said."""
+
+    kind: Payment.Kind | None = Field(None, description="page, wap (phones) or qr")
+
+
+@router.post(
+    "/{order_id}/payment", response={200: PaymentOut, **refusals(401, 403, 404, 409, 422, 503)}
+)
+def pay_order(request: HttpRequest, order_id: str, way: Query[PayIn]) -> dict[str, str]:
+    """Begin to pay an order: send the buyer's browser to this address of Alipay's.
+
+    With ``kind=qr`` it is what the buyer's wallet is to scan.
+    """
     orders = Order.objects.of(request.user).prefetch_related("items")
     order = get_object_or_404(orders, order_id=order_id)
-    return {"payment_url": views.pay_url(request, order)}
+    if way.kind is Payment.Kind.QR:
+        return {"payment_url": attempts.qr_code(request, order)}
+    kind = way.kind or attempts.kind_for(request)
+    return {"payment_url": attempts.pay_url(request, order, kind)}
 
 
 @router.post("/{order_id}/cancel", response={200: OrderOut, **refusals(401, 403, 404, 409, 503)})
@@ -39,7 +53,7 @@ def cancel_order(request: HttpRequest, order_id: str) -> Order:
     """Cancel an unpaid order: its stock goes back."""
     orders = Order.objects.of(request.user).prefetch_related("items")
     order = get_object_or_404(orders, order_id=order_id)
-    cancel_for_buyer(order)
+    cancel_now(order, by=request.user)
     return order
 
 

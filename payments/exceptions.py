@@ -9,7 +9,12 @@ Exception
 Problem
 ├── OrderNotPayable         paid, cancelled or too late
 ├── CancelLater             Alipay does not say whether the order was paid
-└── RefundTooHigh           more than is left of what was paid
+├── PayLater                Alipay does not say, or can not be reached, for a way to pay
+├── QRNotOffered            this shop does not take that way
+├── RefundTooHigh           more than is left of what was paid
+├── RefundNotWaiting        somebody approved or declined it already
+├── SecondOperatorNeeded    whoever asked for a refund can not approve it
+└── RefundNotFailed         only one that failed is tried again
 """
 
 from decimal import Decimal
@@ -57,6 +62,18 @@ class CancelLater(Problem):
     )
 
 
+class PayLater(Problem):
+    status, slug = 503, "pay-later"
+    title = _("Alipay does not answer just now")
+    detail = _("Nothing was charged. Please try again in a minute.")
+
+
+class QRNotOffered(Problem):
+    status, slug = 409, "qr-not-offered"
+    title = _("No QR code here")
+    detail = _("This shop does not offer to pay by QR code. Please pay with Alipay's page.")
+
+
 class RefundTooHigh(Problem):
     status, slug = 409, "refund-too-high"
     title = _("That is more than can go back")
@@ -64,3 +81,21 @@ class RefundTooHigh(Problem):
     def __init__(self, *, left: Decimal) -> None:
         words = _("At most {left} can go back.").format(left=yuan(left))
         super().__init__(words, errors={"amount": [words]})
+
+
+class RefundNotWaiting(Problem):
+    status, slug = 409, "refund-not-waiting"
+    title = _("This refund does not wait for approval")
+    detail = _("Somebody has approved or declined it already.")
+
+
+class SecondOperatorNeeded(Problem):
+    status, slug = 403, "second-operator-needed"
+    title = _("A second operator must approve")
+    detail = _("Whoever asked for a refund can not approve it.")
+
+
+class RefundNotFailed(Problem):
+    status, slug = 409, "refund-not-failed"
+    title = _("This refund did not fail")
+    detail = _("Only a refund that failed can be tried again.")

@@ -15,9 +15,11 @@ from django.utils.translation import gettext_lazy as _
 
 from core.due import Due, DueQuerySet
 from core.money import SMALLEST, MoneyField
-from orders.models import Order, PaymentMethod
-from payments.alipay import Trade
+from orders.models import Event, Order, PaymentMethod
+from payments import journal
+from payments.alipay import MAX_QR_CODE, Trade
 from payments.exceptions import OrderNotPayable, Refused
+from products.models import StockMovement
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ logger = logging.getLogger(__name__)
 SHORTEST_TIME = timedelta(minutes=1)
 # What a notice says in one word, genuine or not, is kept to this length; `raw` has all of it.
 MAX_WORD = 128
+MAX_OUT_REQUEST_NO = 64
 # When an open attempt is asked about: soon, for the notice that never comes, and ever more rarely.
 LADDER = (
     *(timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=10)),
@@ -41,8 +44,8 @@ REFUND_LADDER = (
 
 class PaymentQuerySet(DueQuerySet):
     @transaction.atomic
-    def attempt(self, order: Order) -> Payment:
-        """Return the attempt with which this order is being paid, a new one if need be.
+    def attempt(self, order: Order, *, kind: str = "page") -> Payment:
+        """Return the open attempt to pay this order in this way, a new one if need be.
 
         Raise OrderNotPayable when it is paid, cancelled or too late. The row is there before the
         buyer gets the address to pay at, so no notice can come too early for it.
@@ -51,16 +54,25 @@ class PaymentQuerySet(DueQuerySet):
         if not order.is_payable:
             raise OrderNotPayable
         attempts = list(self.filter(order=order).order_by("id"))
-        if attempts and attempts[-1].status == Payment.Status.PENDING:
-            return attempts[-1]
+        for attempt in reversed(attempts):
+            if attempt.status == Payment.Status.PENDING and attempt.kind == kind:
+                return attempt
         number = f"_{len(attempts) + 1}" if attempts else ""
-        return self.create(
+        payment = self.create(
             order=order,
+            kind=kind,
             out_trade_no=f"{order.order_id}{number}",
             amount=order.total_price,
             time_expire=max(order.expires_at, timezone.now() + SHORTEST_TIME),
             due_at=timezone.now() + LADDER[0],
         )
+        order.record(
+            Event.What.ATTEMPT_OPENED,
+            about=payment.out_trade_no,
+            evidence=Payment.Kind(kind).method,
+            by=order.user,
+        )
+        return payment
 
 
 class Payment(Due):
@@ -75,12 +87,27 @@ class Payment(Due):
         CLOSED = "CLOSED", _("Closed")  # Alipay says that it can not be paid any more
         REFUNDED = "REFUNDED", _("Refunded")  # all of the money went back
 
+    class Kind(models.TextChoices):
+        PAGE = "page", _("Computer")
+        WAP = "wap", _("Phone")
+        QR = "qr", _("QR code")
+
+        @property
+        def method(self) -> str:
+            """Return Alipay's name for it."""
+            return {"page": "alipay.trade.page.pay", "wap": "alipay.trade.wap.pay"}.get(
+                self.value, "alipay.trade.precreate"
+            )
+
     order = models.ForeignKey(
         Order,
         verbose_name=_("order"),
         on_delete=models.PROTECT,
         related_name="payments",
     )
+    kind = models.CharField(_("way to pay"), max_length=4, choices=Kind.choices, default=Kind.PAGE)
+    # What Alipay gave to be drawn as a QR code.
+    qr_code = models.CharField("qr_code", max_length=MAX_QR_CODE, blank=True)
     out_trade_no = models.CharField("out_trade_no", max_length=64, unique=True)
     amount = MoneyField(_("amount (yuan)"))
     status = models.CharField(
@@ -106,9 +133,14 @@ class Payment(Due):
                 name="payment_trade_no_once",
             ),
         ]
+        permissions = [("ask_payment", _("Can ask Alipay about a payment"))]
 
     def __str__(self) -> str:
         return self.out_trade_no
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == Payment.Status.PENDING
 
     @property
     def is_over(self) -> bool:
@@ -131,13 +163,13 @@ class Payment(Due):
             raise Refused("trade_no", "another trade paid this already")
 
     @transaction.atomic(savepoint=False)
-    def settle(self, trade: Trade) -> bool:
+    def settle(self, trade: Trade, *, evidence: str = "") -> bool:
         """Record that Alipay holds this payment's money, and tell the order.
 
         The notice, the buyer's return and any query come here, in any order and any number of
         times: the first settles, the others change nothing. Return whether this call was the
         first. The trade must be ours to the fen, and paid; otherwise raise Refused and write
-        nothing.
+        nothing. ``evidence`` says where Alipay said so.
 
         A cancelled order stays cancelled, and an order that another attempt paid is not paid
         twice; yet the payment is recorded, for money received is a fact, and its refund with it.
@@ -154,40 +186,65 @@ class Payment(Due):
         payment.status = Payment.Status.PAID
         payment.trade_no = trade.trade_no
         payment.paid_at = trade.gmt_payment or timezone.now()
-        payment.due_at = None
-        payment.save(update_fields=["status", "trade_no", "paid_at", "due_at", "updated_at"])
+        payment.due_at = payment.unclear_since = None
+        payment.save(
+            update_fields=[
+                *("status", "trade_no", "paid_at", "due_at", "unclear_since", "updated_at")
+            ]
+        )
         if payment.order.mark_paid(
             payment_method=PaymentMethod.ALIPAY,
             transaction_id=payment.trade_no,
             paid_at=payment.paid_at,
+            evidence=evidence,
         ):
+            journal.book(journal.What.SALE, amount=payment.amount, payment=payment)
             logger.info("Order %s: paid by trade %s", payment.order, payment.trade_no)
         else:
-            logger.warning(
-                "Order %s: %s already, but trade %s was paid: the money goes back",
-                payment.order,
-                Order.objects.get(pk=payment.order_id).status,
-                payment.trade_no,
-            )
-            Refund.objects.create(
-                payment=payment,
-                amount=payment.amount,
-                out_request_no=f"{payment.out_trade_no}_late",
-                cause=Refund.Cause.LATE,
-                due_at=timezone.now(),
-            )
+            payment._give_back_late_money(evidence)
         return True
 
-    def close(self) -> bool:
+    def _give_back_late_money(self, evidence: str) -> None:
+        """Record money that nobody wanted any more, and that all of it is to go back."""
+        logger.warning(
+            "Order %s: %s already, but trade %s was paid: the money goes back",
+            self.order,
+            Order.objects.get(pk=self.order_id).status,
+            self.trade_no,
+        )
+        self.order.record(Event.What.LATE_MONEY, about=self.out_trade_no, evidence=evidence)
+        journal.book(journal.What.LATE_IN, amount=self.amount, payment=self)
+        refund = Refund.objects.create(
+            payment=self,
+            amount=self.amount,
+            out_request_no=f"{self.out_trade_no}_late",
+            cause=Refund.Cause.LATE,
+            due_at=timezone.now(),
+        )
+        self.order.record(Event.What.REFUND_REQUESTED, about=refund.out_request_no)
+
+    @transaction.atomic(savepoint=False)
+    def close(self, *, evidence: str = "") -> bool:
         """Record that Alipay takes no more money for it; a paid one is not unpaid by it.
 
         Return whether this call was the first.
         """
-        return bool(
+        is_first = bool(
             Payment.objects.filter(pk=self.pk, status=Payment.Status.PENDING).update(
-                status=Payment.Status.CLOSED, due_at=None, updated_at=timezone.now()
+                status=Payment.Status.CLOSED,
+                due_at=None,
+                unclear_since=None,
+                updated_at=timezone.now(),
             )
         )
+        if is_first:
+            self.order.record(Event.What.ATTEMPT_CLOSED, about=self.out_trade_no, evidence=evidence)
+        return is_first
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its money came when nobody wanted it any more: it is not what paid the order."""
+        return bool(self.trade_no) and self.order.transaction_id != self.trade_no
 
     @property
     def is_refundable(self) -> bool:
@@ -199,7 +256,12 @@ class Payment(Due):
 
     def refundable(self) -> Decimal:
         """Return how much may still go back: what is being refunded counts as gone."""
-        return self.amount - self._sum_of(self.refunds.exclude(status=Refund.Status.FAILED))
+        return self.amount - self._sum_of(self.refunds.exclude(status__in=ENDED_IN_VAIN))
+
+    def refunded_by_one(self) -> Decimal:
+        """Return how much one operator alone has sent back, or is about to."""
+        alone = self.refunds.filter(cause=Refund.Cause.OPERATOR, approved_by=None)
+        return self._sum_of(alone.exclude(status__in=ENDED_IN_VAIN))
 
     def _sum_of(self, refunds: models.QuerySet[Refund]) -> Decimal:
         return refunds.aggregate(sum=Sum("amount"))["sum"] or Decimal("0.00")
@@ -215,19 +277,22 @@ class Refund(Due):
     """
 
     class Status(models.TextChoices):
+        WAITING = "WAITING", _("Waiting for approval")  # a second operator must agree
         REQUESTED = "REQUESTED", _("Requested")  # written down; Alipay is asked next
         UNKNOWN = "UNKNOWN", _("Being clarified")  # asked; no clear answer yet, asked again
         DONE = "DONE", _("Refunded")  # Alipay says that the money moved
         FAILED = "FAILED", _("Failed")  # Alipay says that it never will
+        DECLINED = "DECLINED", _("Declined")  # the second operator did not agree
 
     class Cause(models.TextChoices):
         LATE = "LATE", _("Paid too late, or twice")  # by itself, in settle()
         OPERATOR = "OPERATOR", _("By the shop")  # somebody of the staff decided it
+        CONSOLE = "CONSOLE", _("In Alipay's console")  # made there, and imported here
 
     payment = models.ForeignKey(
         Payment, verbose_name=_("payment"), on_delete=models.PROTECT, related_name="refunds"
     )
-    out_request_no = models.CharField("out_request_no", max_length=64, unique=True)
+    out_request_no = models.CharField("out_request_no", max_length=MAX_OUT_REQUEST_NO)
     amount = MoneyField(_("amount (yuan)"))
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.REQUESTED
@@ -237,6 +302,14 @@ class Refund(Due):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("requested by"),
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        blank=True,
+    )
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("approved by"),
         on_delete=models.PROTECT,
         related_name="+",
         null=True,
@@ -255,8 +328,10 @@ class Refund(Due):
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
         constraints = [
-            models.CheckConstraint(condition=Q(amount__gte=SMALLEST), name="refund_amount_bounds")
+            models.CheckConstraint(condition=Q(amount__gte=SMALLEST), name="refund_amount_bounds"),
+            models.UniqueConstraint(fields=["payment", "out_request_no"], name="refund_once"),
         ]
+        permissions = [("approve_refund", _("Can approve a refund"))]
 
     def __str__(self) -> str:
         return self.out_request_no
@@ -268,7 +343,7 @@ class Refund(Due):
 
     @property
     def is_open(self) -> bool:
-        return self.status in (Refund.Status.REQUESTED, Refund.Status.UNKNOWN)
+        return self.status in OPEN_REFUNDS
 
     def pause(self) -> timedelta:
         return REFUND_LADDER[min(self.tries, len(REFUND_LADDER)) - 1]
@@ -279,35 +354,61 @@ class Refund(Due):
 
         Return whether this call was the first.
         """
+        # The order is read after the lock was got: joined to it, it would be that of before.
         payment = Payment.objects.select_for_update(of=("self",)).get(pk=self.payment_id)
-        first = self._end(Refund.Status.DONE, done_at=timezone.now())
-        if first and payment.refunded() == payment.amount:
+        if not self._end(Refund.Status.DONE, done_at=timezone.now()):
+            return False
+        payment.order.record(Event.What.REFUND_DONE, about=self.out_request_no)
+        journal.book(
+            journal.What.LATE_OUT if payment.is_late else journal.What.REFUND,
+            amount=self.amount,
+            payment=payment,
+            refund=self,
+        )
+        if payment.refunded() >= payment.amount:
             payment.status = Payment.Status.REFUNDED
             payment.save(update_fields=["status", "updated_at"])
             # Another payment of the same order may stand.
-            if payment.order.transaction_id == payment.trade_no:
+            if not payment.is_late:
                 payment.order.mark_refunded()
-        if first and self.restocks:
-            payment.order.restock()
-        return first
+        if self.restocks:
+            payment.order.restock(StockMovement.Cause.REFUND, by=self.requested_by)
+        return True
 
+    @transaction.atomic
     def mark_failed(self, answer: str) -> bool:
         """Record that Alipay will not do it; return whether this call was the first."""
-        return self._end(Refund.Status.FAILED, last_answer=answer[:200])
+        is_first = self._end(Refund.Status.FAILED, last_answer=answer[:200])
+        if is_first:
+            self.payment.order.record(
+                Event.What.REFUND_FAILED, about=self.out_request_no, evidence=answer
+            )
+        return is_first
 
+    @transaction.atomic
     def note(self, answer: str) -> None:
         """Record that nobody knows yet; it is asked about again."""
-        open_ones = Refund.objects.filter(pk=self.pk, due_at__isnull=False)
-        open_ones.update(status=Refund.Status.UNKNOWN, last_answer=answer[:200])
+        open_ones = Refund.objects.filter(pk=self.pk, status__in=OPEN_REFUNDS)
+        if open_ones.update(status=Refund.Status.UNKNOWN, last_answer=answer[:200]):
+            self.note_answer(is_clear=False)
+            self.payment.order.record(
+                Event.What.REFUND_UNCLEAR, about=self.out_request_no, evidence=answer
+            )
 
     def _end(self, status: str, **fields: Any) -> bool:
-        open_ones = Refund.objects.filter(pk=self.pk, due_at__isnull=False)
-        fields |= {"status": status, "due_at": None, "updated_at": timezone.now()}
-        return bool(open_ones.update(**fields))
+        open_ones = Refund.objects.filter(pk=self.pk, status__in=OPEN_REFUNDS)
+        fields |= {"due_at": None, "unclear_since": None, "updated_at": timezone.now()}
+        return bool(open_ones.update(status=status, **fields))
 
     mark_done.alters_data = True  # type: ignore[attr-defined]
     mark_failed.alters_data = True  # type: ignore[attr-defined]
     note.alters_data = True  # type: ignore[attr-defined]
+
+
+# Alipay has been asked, or is to be.
+OPEN_REFUNDS = (Refund.Status.REQUESTED, Refund.Status.UNKNOWN)
+# Their money did not move, and will not.
+ENDED_IN_VAIN = (Refund.Status.FAILED, Refund.Status.DECLINED)
 
 
 class Notice(models.Model):
@@ -318,7 +419,8 @@ class Notice(models.Model):
         SETTLED = "SETTLED", _("Settled")  # the first evidence of this payment
         REPEATED = "REPEATED", _("Repeated")  # known already, nothing to do
         CLOSED = "CLOSED", _("Closed")  # the trade was closed
-        REFUND = "REFUND", _("Of a refund")  # one that the shop asked for
+        REFUND = "REFUND", _("Of a refund")  # one that the shop knows
+        IMPORTED = "IMPORTED", _("Of a foreign refund")  # made in Alipay's console
         REFUSED = "REFUSED", _("Refused")  # `reason` says which check it failed
 
     received_at = models.DateTimeField(_("received at"), auto_now_add=True)
@@ -348,9 +450,17 @@ class Notice(models.Model):
     def __str__(self) -> str:
         return f"{self.out_trade_no or '-'} {self.trade_status or '-'} {self.verdict}"
 
+    @transaction.atomic(savepoint=False)
     def judge(self, verdict: str, *, reason: str = "", payment: Payment | None = None) -> None:
         """Write down what it says, and what came of it."""
         self.verdict, self.reason, self.payment = verdict, reason[:200], payment
         self.save(force_update=True)
+        # The one that settled stands in the history as the evidence of what it brought about.
+        if payment and verdict != Notice.Verdict.SETTLED:
+            payment.order.record(
+                Event.What.NOTICE,
+                about=payment.out_trade_no,
+                evidence=f"{self.trade_status} {verdict} {self.notify_id}",
+            )
 
     judge.alters_data = True  # type: ignore[attr-defined]

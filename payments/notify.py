@@ -28,8 +28,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from payments import alipay
-from payments.exceptions import Refused
-from payments.models import MAX_WORD, Notice, Payment
+from payments.exceptions import AlipayTrouble, Refused
+from payments.expiry import ask
+from payments.models import MAX_OUT_REQUEST_NO, MAX_WORD, Notice, Payment
+from payments.refunds import import_refund
 
 logger = logging.getLogger(__name__)
 
@@ -89,15 +91,18 @@ def act_upon(notice: Notice, fields: Mapping[str, str]) -> str:
     trade = alipay.read_trade(fields)
     payment = matching_payment(trade)
     if any(name in fields for name in REFUND_FIELDS):
-        acknowledge_refund(payment, fields)
-        notice.judge(Notice.Verdict.REFUND, payment=payment)
-        return Notice.Verdict.REFUND
+        verdict = acknowledge_refund(payment, fields)
+        notice.judge(verdict, payment=payment)
+        return verdict
+    evidence = f"notify_id {notice.notify_id}"
     with transaction.atomic():
         if trade.trade_status == "TRADE_CLOSED":
             payment.match(trade)
-            is_first, news = payment.close(), Notice.Verdict.CLOSED
+            is_first = payment.close(evidence=evidence)
+            news = Notice.Verdict.CLOSED
         else:
-            is_first, news = payment.settle(trade), Notice.Verdict.SETTLED
+            is_first = payment.settle(trade, evidence=evidence)
+            news = Notice.Verdict.SETTLED
         verdict = news if is_first else Notice.Verdict.REPEATED
         notice.judge(verdict, payment=payment)
     return verdict
@@ -125,11 +130,22 @@ def matching_payment(trade: alipay.Trade) -> Payment:
         raise Refused("out_trade_no", "unknown") from None
 
 
-def acknowledge_refund(payment: Payment, fields: Mapping[str, str]) -> None:
-    """Let Alipay tell of a refund that the shop asked for; `payments.refunds` knows its outcome.
+def acknowledge_refund(payment: Payment, fields: Mapping[str, str]) -> str:
+    """Let Alipay tell of a refund, and return the verdict; `payments.refunds` books it.
 
-    It comes with the trade_status of a payment and must never be booked as one. Raise Refused for
-    a refund that nobody here asked for.
+    It comes with the trade_status of a payment and must never be booked as one. One that the shop
+    asked for is followed by the worker; one that was made in Alipay's own console is imported
+    after Alipay, asked, has said how much it was. Raise Refused when that can not be.
     """
-    if not payment.refunds.filter(out_request_no=fields.get("out_biz_no", "")).exists():
-        raise Refused("refund", "nobody here asked for it")
+    out_request_no = fields.get("out_biz_no", "")
+    if payment.refunds.filter(out_request_no=out_request_no).exists():
+        return Notice.Verdict.REFUND
+    if not 0 < len(out_request_no) <= MAX_OUT_REQUEST_NO:
+        raise Refused("refund", "no out_biz_no")
+    if payment.status == Payment.Status.PENDING:
+        ask(payment)  # the notice of its payment is late, or lost
+    try:
+        import_refund(payment, out_request_no=out_request_no)
+    except AlipayTrouble as trouble:
+        raise Refused("refund", str(trouble)) from None
+    return Notice.Verdict.IMPORTED

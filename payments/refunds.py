@@ -14,12 +14,23 @@ import logging
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from core.due import whatever_happens
+from orders.models import Event
 from payments import alipay
-from payments.exceptions import AlipaySaysNo, RefundTooHigh, ResultUnknown
-from payments.models import Payment, Refund
+from payments.exceptions import (
+    AlipaySaysNo,
+    RefundNotFailed,
+    RefundNotWaiting,
+    RefundTooHigh,
+    Refused,
+    ResultUnknown,
+    SecondOperatorNeeded,
+)
+from payments.models import OPEN_REFUNDS, Payment, Refund
 
 logger = logging.getLogger(__name__)
 
@@ -27,33 +38,125 @@ logger = logging.getLogger(__name__)
 NOT_NOW = ("ACQ.SELLER_BALANCE_NOT_ENOUGH", "ACQ.REASON_TRADE_BEEN_FREEZEN")
 
 
-@transaction.atomic
 def request_refund(
     payment: Payment, *, amount: Decimal, by: Any, reason: str = "", restocks: bool = False
 ) -> Refund:
     """Write down that a part of a payment, or all of it, is to go back.
 
     Raise RefundTooHigh when the refunds would come to more than was paid; then nothing is written.
-    The goods come back only with the payment that bought them.
+    The goods come back only with the payment that bought them. Above REFUND_APPROVAL_AMOUNT, all
+    that was refunded without a second operator's approval counted in, it waits for one.
     """
-    # The order is read after the lock was got: joined to it, it would be that of before the wait.
-    payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
-    left = payment.refundable() if payment.status == Payment.Status.PAID else Decimal("0.00")
-    if amount > left:
-        raise RefundTooHigh(left=left)
-    number = payment.refunds.count() + 1
-    refund = Refund.objects.create(
-        payment=payment,
-        amount=amount,
-        out_request_no=f"{payment.out_trade_no}_R{number}",
-        cause=Refund.Cause.OPERATOR,
-        reason=reason,
-        requested_by=by,
-        restocks=restocks and payment.order.transaction_id == payment.trade_no,
-        due_at=timezone.now(),
-    )
+    with transaction.atomic():
+        payment = locked(payment)
+        left = payment.refundable() if payment.status == Payment.Status.PAID else Decimal("0.00")
+        if amount > left:
+            raise RefundTooHigh(left=left)
+        waits = amount + payment.refunded_by_one() > settings.REFUND_APPROVAL_AMOUNT
+        refund = Refund.objects.create(
+            payment=payment,
+            amount=amount,
+            out_request_no=f"{payment.out_trade_no}_R{payment.refunds.count() + 1}",
+            cause=Refund.Cause.OPERATOR,
+            reason=reason,
+            requested_by=by,
+            restocks=restocks and not payment.is_late,
+            status=Refund.Status.WAITING if waits else Refund.Status.REQUESTED,
+            due_at=None if waits else timezone.now(),
+        )
+        tell(refund, Event.What.REFUND_REQUESTED, evidence=f"{amount} {reason}", by=by)
     logger.info("Refund %s: requested by %s", refund, by)
     return refund
+
+
+def approve(refund: Refund, *, by: Any) -> None:
+    """Let a refund go that waited for a second operator.
+
+    Raise RefundNotWaiting when it does not wait, and SecondOperatorNeeded for whoever asked for it.
+    """
+    with transaction.atomic():
+        refund = waiting(refund)
+        if refund.requested_by == by:
+            raise SecondOperatorNeeded
+        refund.status, refund.approved_by = Refund.Status.REQUESTED, by
+        refund.due_at = timezone.now()
+        refund.save(update_fields=["status", "approved_by", "due_at", "updated_at"])
+        tell(refund, Event.What.REFUND_APPROVED, by=by)
+    logger.info("Refund %s: approved by %s", refund, by)
+
+
+def decline(refund: Refund, *, by: Any, reason: str) -> None:
+    """End a refund that waited for a second operator; raise RefundNotWaiting when it does not."""
+    with transaction.atomic():
+        refund = waiting(refund)
+        refund.status, refund.last_answer = Refund.Status.DECLINED, reason[:200]
+        refund.save(update_fields=["status", "last_answer", "updated_at"])
+        tell(refund, Event.What.REFUND_DECLINED, evidence=reason, by=by)
+
+
+def retry(refund: Refund, *, by: Any) -> None:
+    """Try a refund again that failed, with its own number: what was done is not done twice.
+
+    Raise RefundNotFailed when it did not fail, and RefundTooHigh when others took its place.
+    """
+    with transaction.atomic():
+        payment = locked(refund.payment)
+        refund = payment.refunds.get(pk=refund.pk)
+        if refund.status != Refund.Status.FAILED:
+            raise RefundNotFailed
+        if refund.amount > payment.refundable():
+            raise RefundTooHigh(left=payment.refundable())
+        refund.status, refund.tries, refund.due_at = Refund.Status.REQUESTED, 0, timezone.now()
+        refund.save(update_fields=["status", "tries", "due_at", "updated_at"])
+        tell(refund, Event.What.REFUND_RETRIED, by=by)
+
+
+def import_refund(payment: Payment, *, out_request_no: str) -> Refund:
+    """Record a refund that was made in Alipay's own console, and nobody here asked for.
+
+    Alipay, asked, says how much it was. Raise AlipayTrouble when it does not say, and Refused when
+    it does not know it, or when this payment is not known to be paid.
+    """
+    if known := payment.refunds.filter(out_request_no=out_request_no).first():
+        return known
+    amount = alipay.refunded_amount(
+        out_trade_no=payment.out_trade_no, out_request_no=out_request_no
+    )
+    if amount is None:
+        raise Refused("refund", "Alipay, asked, does not know it")
+    with transaction.atomic():
+        payment = locked(payment)
+        if payment.status not in (Payment.Status.PAID, Payment.Status.REFUNDED):
+            raise Refused("refund", "of a payment that is not known to be paid")
+        refund, is_new = Refund.objects.get_or_create(
+            payment=payment,
+            out_request_no=out_request_no,
+            defaults={"amount": amount, "cause": Refund.Cause.CONSOLE},
+        )
+        if is_new:
+            tell(refund, Event.What.REFUND_IMPORTED, evidence=str(amount))
+            refund.mark_done()
+    return refund
+
+
+def locked(payment: Payment) -> Payment:
+    """Return a payment with its row locked: who refunds first is counted by whoever is next.
+
+    Its order is read after that: joined to it, it would be that of before the wait.
+    """
+    return Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
+
+
+def waiting(refund: Refund) -> Refund:
+    locked(refund.payment)
+    refund = Refund.objects.get(pk=refund.pk)
+    if refund.status != Refund.Status.WAITING:
+        raise RefundNotWaiting
+    return refund
+
+
+def tell(refund: Refund, what: str, *, evidence: str = "", by: Any = None) -> None:
+    refund.payment.order.record(what, about=refund.out_request_no, evidence=evidence, by=by)
 
 
 def send(refund: Refund) -> None:
@@ -94,14 +197,18 @@ def is_final(why_not: str) -> bool:
 
 
 def is_done(refund: Refund) -> bool:
-    return alipay.is_refunded(
+    moved = alipay.refunded_amount(
         out_trade_no=refund.payment.out_trade_no, out_request_no=refund.out_request_no
     )
+    if moved not in (None, refund.amount):
+        raise ResultUnknown(f"{moved} was refunded instead of {refund.amount}")
+    return moved is not None
 
 
 def send_what_is_due() -> int:
     """Send every refund whose time has come; return how many there were."""
-    due = Refund.objects.filter(status__in=[Refund.Status.REQUESTED, Refund.Status.UNKNOWN]).claim()
+    due = Refund.objects.filter(status__in=OPEN_REFUNDS).select_related("payment__order").claim()
     for refund in due:
-        send(refund)
+        with whatever_happens(refund):
+            send(refund)
     return len(due)

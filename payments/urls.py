@@ -13,4 +13,5 @@ urlpatterns = [
     path("payments/alipay/notify", notify),
     path("payments/alipay/return/", views.payment_return, name="payment_return"),
     path("payments/<str:order_id>/panel/", views.panel, name="panel"),
+    path("payments/<str:order_id>/qr/", views.qr, name="qr"),
 ]

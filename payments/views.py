@@ -3,21 +3,21 @@
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseStopPolling
 
-from core.negotiation import SeeOther
+from core.negotiation import Audience, SeeOther, audience
 from core.problems import login_required
 from orders.models import Order, OrderStatus
-from payments import alipay
+from payments import alipay, attempts
 from payments.exceptions import Refused
-from payments.expiry import ask, cancel_for_buyer
+from payments.expiry import ask, cancel_now
 from payments.models import Payment, Refund
 
 logger = logging.getLogger(__name__)
@@ -31,32 +31,21 @@ def payment_page(request: HttpRequest, order_id: str) -> HttpResponse:
     orders = Order.objects.of(request.user).prefetch_related("items__product")
     order = get_object_or_404(orders, order_id=order_id)
     if request.method == "POST":
-        return SeeOther(pay_url(request, order))
-    return render(request, "payments/payment.html", panel_context(order))
+        return SeeOther(attempts.pay_url(request, order, attempts.kind_for(request)))
+    return render(request, "payments/payment.html", panel_context(request, order))
 
 
-def pay_url(request: HttpRequest, order: Order) -> str:
-    """Return Alipay's address for this order.
-
-    Raise OrderNotPayable, also when Alipay, asked about an earlier try, says that it is paid.
-    """
-    earlier = order.payments.first()
-    if earlier and order.is_payable:
-        ask(earlier)
-    payment = Payment.objects.attempt(order)
-    return alipay.pay_url(
-        out_trade_no=payment.out_trade_no,
-        total_amount=payment.amount,
-        subject=subject(order),
-        time_expire=payment.time_expire,
-        notify_url=request.build_absolute_uri(reverse("payments:alipay_notify")),
-        return_url=request.build_absolute_uri(reverse("payments:payment_return")),
-    )
-
-
-def subject(order: Order) -> str:
-    """Name the products and quantities, as the buyer reads them in Alipay."""
-    return ", ".join(f"{item.product_name} x{item.quantity}" for item in order.items.all())
+@require_POST
+@never_cache
+@login_required
+def qr(request: HttpRequest, order_id: str) -> HttpResponse:
+    """Show a QR code on the payment page, for another device to scan."""
+    orders = Order.objects.of(request.user).prefetch_related("items")
+    order = get_object_or_404(orders, order_id=order_id)
+    attempts.qr_code(request, order)
+    if audience(request) is Audience.HTMX:
+        return panel_of(request, order)
+    return SeeOther(order.get_payment_url())
 
 
 @require_safe
@@ -65,17 +54,26 @@ def subject(order: Order) -> str:
 def panel(request: HttpRequest, order_id: str) -> HttpResponse:
     """Say how the payment stands; the answer 286 tells htmx to stop asking."""
     order = get_object_or_404(Order.objects.of(request.user), order_id=order_id)
-    context = panel_context(order)
+    return panel_of(request, order)
+
+
+def panel_of(request: HttpRequest, order: Order) -> HttpResponse:
+    context = panel_context(request, order)
     response = render(request, "payments/payment.html#panel", context)
     return HttpResponseStopPolling(response.content) if context["is_settled"] else response
 
 
-def panel_context(order: Order) -> dict[str, Any]:
+def panel_context(request: HttpRequest, order: Order) -> dict[str, Any]:
+    newest = order.payments.first() if order.is_payable else None
+    code = newest.qr_code if newest and newest.is_open else ""
     return {
         "order": order,
         # Past its time an order is still unpaid until Alipay has been asked: the page waits too.
         "is_settled": not order.is_unpaid,
-        "is_waiting": order.is_payable and order.payments.exists(),
+        "is_waiting": newest is not None,
+        "qr": attempts.drawn(code) if code else "",
+        # A phone can not scan itself.
+        "offers_qr": settings.ALIPAY_QR and attempts.kind_for(request) is Payment.Kind.PAGE,
         "refunds": Refund.objects.filter(payment__order=order),
     }
 
@@ -108,7 +106,7 @@ def payment_return(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "payments/result.html",
-        {"outcome": outcome, **panel_context(payment.order)},
+        {"outcome": outcome, **panel_context(request, payment.order)},
     )
 
 
@@ -117,6 +115,6 @@ def payment_return(request: HttpRequest) -> HttpResponse:
 def cancel(request: HttpRequest, order_id: str) -> HttpResponse:
     """Cancel an unpaid order, having made sure at Alipay that it is not being paid."""
     order = get_object_or_404(Order.objects.of(request.user), order_id=order_id)
-    cancel_for_buyer(order)
+    cancel_now(order, by=request.user)
     messages.success(request, _("The order is cancelled. Nothing will be charged."))
     return SeeOther(order.get_absolute_url())

@@ -5,10 +5,10 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import F
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from products.models import MAX_STOCK, Category, Product
@@ -94,8 +94,12 @@ class ProductAdmin(admin.ModelAdmin):
         with transaction.atomic():
             if changed:
                 obj.save(update_fields=[*changed, "updated_at"])
-            stocked = Product.objects.filter(pk=obj.pk, stock__gte=-difference)
-            if difference and not stocked.update(stock=F("stock") + difference):
+            if difference and not Product.correct(
+                obj.pk,
+                difference=difference,
+                reason=gettext("Edited in the admin"),
+                by=request.user,
+            ):
                 messages.error(
                     request,
                     _("%(product)s: fewer are left than you take away; the stock is unchanged.")

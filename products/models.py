@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.append_only import AppendOnly
 from core.money import LARGEST, SMALLEST, MoneyField, price_validators
 from products.exceptions import OutOfStock, shortage
 
@@ -116,8 +119,16 @@ class Product(models.Model):
     def quote(self, quantity: int) -> Quote:
         return Quote(product=self, quantity=quantity)
 
-    def reserve(self, quantity: int) -> None:
-        """Take a quantity out of the stock, or raise OutOfStock and change nothing.
+    @transaction.atomic(savepoint=False)
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; the stock with which a product is new is its first movement."""
+        is_new = self._state.adding
+        super().save(*args, **kwargs)
+        if is_new and self.stock:
+            self.movements.create(quantity=self.stock, cause=StockMovement.Cause.OPENING)
+
+    def reserve(self, quantity: int, *, order_id: str) -> None:
+        """Take a quantity out of the stock for an order, or raise OutOfStock and change nothing.
 
         The row must have been locked by :meth:`ProductQuerySet.locked` in this transaction.
         """
@@ -125,13 +136,81 @@ class Product(models.Model):
             raise OutOfStock(name=self.name, left=self.stock)
         self.stock -= quantity
         self.save(update_fields=["stock"])
-
-    reserve.alters_data = True  # type: ignore[attr-defined]
+        self.movements.create(
+            quantity=-quantity, cause=StockMovement.Cause.ORDER, reference=order_id
+        )
 
     @classmethod
-    def release(cls, product_id: int, *, quantity: int) -> None:
-        """Give a quantity back to the stock."""
+    @transaction.atomic(savepoint=False)
+    def release(cls, product_id: int, *, quantity: int, cause: str, order_id: str) -> None:
+        """Give what an order had taken back to the stock."""
         cls.objects.filter(id=product_id).update(stock=F("stock") + quantity)
+        StockMovement.objects.create(
+            product_id=product_id, quantity=quantity, cause=cause, reference=order_id
+        )
+
+    @classmethod
+    @transaction.atomic(savepoint=False)
+    def correct(cls, product_id: int, *, difference: int, reason: str, by: Any) -> bool:
+        """Change the stock by what an operator counted; return False when fewer are left."""
+        enough = cls.objects.filter(
+            id=product_id, stock__gte=-difference, stock__lte=MAX_STOCK - difference
+        )
+        if not enough.update(stock=F("stock") + difference, updated_at=timezone.now()):
+            return False
+        StockMovement.objects.create(
+            product_id=product_id,
+            quantity=difference,
+            cause=StockMovement.Cause.CORRECTION,
+            reason=reason,
+            by=by,
+        )
+        return True
+
+    reserve.alters_data = True  # type: ignore[attr-defined]
+    release.alters_data = True  # type: ignore[attr-defined]
+    correct.alters_data = True  # type: ignore[attr-defined]
+
+
+class StockMovement(AppendOnly):
+    """One change of the stock of one product. The sum of them is what is there."""
+
+    class Cause(models.TextChoices):
+        OPENING = "OPENING", _("First stock")  # the product was made with it
+        ORDER = "ORDER", _("Sold")  # an order was placed
+        CANCEL = "CANCEL", _("Order cancelled")  # by its buyer, or by an operator
+        EXPIRY = "EXPIRY", _("Order expired")  # nobody paid in time
+        REFUND = "REFUND", _("Goods came back")  # with a refund
+        CORRECTION = "CORRECTION", _("Corrected")  # an operator counted
+
+    product = models.ForeignKey(
+        Product, verbose_name=_("product"), on_delete=models.PROTECT, related_name="movements"
+    )
+    at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
+    quantity = models.IntegerField(_("quantity"))
+    cause = models.CharField(_("cause"), max_length=10, choices=Cause.choices)
+    reference = models.CharField(_("order number"), max_length=32, blank=True, db_index=True)
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("by"),
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        blank=True,
+    )
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("stock movement")
+        verbose_name_plural = _("stock movements")
+        constraints = [
+            models.CheckConstraint(condition=~Q(quantity=0), name="stock_movement_moves"),
+        ]
+        permissions = [("correct_stock", _("Can correct the stock"))]
+
+    def __str__(self) -> str:
+        return f"{self.quantity:+} {self.product_id}"
 
 
 @dataclass(frozen=True)

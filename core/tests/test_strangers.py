@@ -23,6 +23,7 @@ OF_ONE_ORDER = {
     "order:cancel": (405, 303),
     "order:payment_page": (200, 303),
     "payments:panel": (200, 405),
+    "payments:qr": (405, 409),
     "api:get_order": (200, 405),
     "api:cancel_order": (405, 200),
     "api:pay_order": (405, 200),

@@ -35,14 +35,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from conftest import Sandbox, login, make_product
-from orders.models import Order, OrderItem
+from conftest import Sandbox, forget, login, make_product
+from orders.models import Event, Order, OrderItem
 from payments import alipay, expiry, refunds
 from payments.exceptions import RefundTooHigh
+from payments.journal import JournalEntry
 from payments.models import Notice, Payment, Refund
 from payments.tests.alipay_side import TRADE_NO, notice, returned
 from payments.tests.test_notify import FORM, NOTIFY
-from products.models import Product
+from products.models import Product, StockMovement
 from users.models import User
 
 STEPS = int(os.environ.get("GUITAI_STEPS", "2000"))
@@ -148,8 +149,8 @@ class Day(RuleBasedStateMachine):
         self.sandbox.control("notify-policy", {"drop": True}, method="PUT")
         # Its clock is turned, so what the shop says the time is differs from the wall's.
         self.sandbox.control("settings", {"timestamp_skew": None}, method="PATCH")
-        for model in (Notice, Refund, Payment, OrderItem, Order, Product):
-            model.objects.all().delete()
+        forget(Notice, JournalEntry, Refund, Payment, Event, OrderItem, Order)
+        forget(StockMovement, Product)
         self.tea = make_product(price=str(PRICE), stock=STOCK)
         self.operator = User.objects.get(username="operator")
         self.traveller = time_machine.travel(datetime.now(UTC), tick=True)

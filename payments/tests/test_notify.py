@@ -300,6 +300,6 @@ def test_notify_makes_few_statements(
         post({**notice(payment), "sign": "x"})
     fields = notice(payment)
 
-    # store, find; then BEGIN, lock, payment, order, verdict, COMMIT
-    with django_assert_num_queries(8):
+    # store, find; then BEGIN, lock, payment, order, event, journal, verdict, COMMIT
+    with django_assert_num_queries(10):
         post(fields)
