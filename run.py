@@ -436,6 +436,7 @@ def demo_environment(*, port: int, sandbox_port: int, data: Path) -> dict[str, s
         MEDIA_ROOT=str(data / "media"),
         STATIC_ROOT=str(data / "static"),
         ALIPAY_DEBUG="true",
+        ALIPAY_QR="true",
         ALIPAY_GATEWAY_URL=f"http://127.0.0.1:{sandbox_port}/gateway.do",
         ALIPAY_APP_ID="9021000000000001",
         ALIPAY_SELLER_ID="2088000000000001",

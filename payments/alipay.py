@@ -165,7 +165,7 @@ def precreate(
         )
     )
     qr_code = answer.get("qr_code", "")
-    if not qr_code or len(qr_code) > MAX_QR_CODE:
+    if not qr_code.startswith(("https://", "http://")) or len(qr_code) > MAX_QR_CODE:
         raise ResultUnknown("qr_code")
     return str(qr_code)
 

@@ -85,7 +85,7 @@ def qr_code(request: HttpRequest, order: Order) -> str:
 def drawn(code: str) -> SafeString:
     """Draw a QR code as SVG, with the quiet zone that scanners need."""
     # Drawn by segno from the modules alone: no text of anybody's is in it.
-    return mark_safe(segno.make(code, error="m").svg_inline(border=4, omitsize=True))  # noqa: S308
+    return mark_safe(segno.make(code, error="m").svg_inline(border=4, omitsize=True, light="#fff"))  # noqa: S308
 
 
 def subject(order: Order) -> str:

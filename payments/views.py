@@ -72,6 +72,7 @@ def panel_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "is_settled": not order.is_unpaid,
         "is_waiting": newest is not None,
         "qr": attempts.drawn(code) if code else "",
+        "qr_address": code,
         # A phone can not scan itself.
         "offers_qr": settings.ALIPAY_QR and attempts.kind_for(request) is Payment.Kind.PAGE,
         "refunds": Refund.objects.filter(payment__order=order),

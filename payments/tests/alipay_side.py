@@ -7,6 +7,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from core.tests import environment
+from orders.models import Order
+from payments import alipay
 from payments.models import Payment
 
 TRADE_NO = "2026112222001400000000000001"
@@ -71,3 +73,11 @@ def signed(
 ) -> dict[str, str]:
     kept = {name: value for name, value in fields.items() if value is not None}
     return {**kept, "sign": sign(kept, key=key)}
+
+
+def paid(order: Order) -> Payment:
+    """Let an order be paid, as the first notice of it does."""
+    payment = Payment.objects.attempt(order)
+    payment.settle(alipay.read_trade(notice(payment)))
+    payment.refresh_from_db()
+    return payment
