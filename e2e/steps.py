@@ -1,10 +1,14 @@
 """What a shopper does, and what a QA engineer tells the sandbox; in any language of the pages."""
 
 import json
+import os
 import re
 import secrets
+import subprocess
+import sys
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -13,6 +17,20 @@ PASSWORD = "longjing-2026"
 ORDER_ID = re.compile(r"/(\d{8}[0-9A-Z]{12})/")
 PAY = 'form[action^="/order/payment/"] button[type=submit]'
 BUY = 'form[action^="/order/buy/"] button[type=submit]:not([formaction])'
+
+
+# In a process of its own, since the tests' Django must not touch a database.
+TIME_PASSES = """
+from datetime import timedelta
+from django.utils import timezone
+from orders.models import Order
+from payments.models import Payment
+past = timezone.now() - timedelta(minutes=5)
+Order.objects.filter(order_id="ORDER_ID").update(expires_at=past)
+Payment.objects.filter(order__order_id="ORDER_ID", status="PENDING").update(
+    time_expire=past, due_at=past
+)
+"""
 
 
 @dataclass(frozen=True)
@@ -30,6 +48,15 @@ class House:
     def control(self, path: str, body: object = None, *, method: str = "") -> Any:
         """Tell the sandbox something by its control API."""
         return ask(f"{self.sandbox}/control/{path}", body, method=method)
+
+    def let_the_time_to_pay_pass(self, order_id: str) -> None:
+        """Move the end of an order's time, and of its attempts', into the past."""
+        subprocess.run(
+            [sys.executable, "manage.py", "shell", "-c", TIME_PASSES.replace("ORDER_ID", order_id)],
+            cwd=Path(__file__).parent.parent,
+            env=os.environ | {"DJANGO_SETTINGS_MODULE": "core.settings"},
+            check=True,
+        )
 
 
 def ask(url: str, body: object = None, *, method: str = "") -> Any:
@@ -86,3 +113,21 @@ def confirm_at_the_cashier(page: Page) -> None:
 
 def leave_the_cashier(page: Page) -> None:
     page.click("form[action$='/leave/'] button[type=submit]")
+
+
+def log_in(page: Page, name: str, password: str) -> None:
+    page.goto("/users/login/")
+    page.fill("input[name=username]", name)
+    page.fill("input[name=password]", password)
+    page.click("form:has(input[name=password]) button[type=submit]")
+    expect(page.locator('form[action="/users/logout/"]').first).to_be_attached()
+
+
+def shown_in_the_end(page: Page, words: str, *, seconds: int = 60) -> None:
+    """Load a page again until it says something that the worker brings about."""
+    for _ in range(seconds):
+        if words in page.locator("main").inner_text():
+            return
+        page.wait_for_timeout(1000)
+        page.reload()
+    expect(page.locator("main")).to_contain_text(words)
