@@ -16,12 +16,16 @@ from django.utils.translation import gettext_lazy as _
 from core.due import Due, DueQuerySet
 from core.money import SMALLEST, MoneyField
 from orders.models import Event, Order, PaymentMethod
-from payments import journal
+from payments import audit_report, journal
 from payments.alipay import MAX_QR_CODE, Trade
 from payments.exceptions import OrderNotPayable, Refused
 from products.models import StockMovement
 
 logger = logging.getLogger(__name__)
+
+# Models in files of their own.
+JournalEntry = journal.JournalEntry
+AuditReport = audit_report.AuditReport
 
 # Alipay gives a payer one minute at least.
 SHORTEST_TIME = timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""When the worker does which story: four times a minute, what is due.
+"""When the worker does which story: four times a minute, what is due; at night, the audit.
 
 The rows know what is due. A tick that is lost, or a worker that dies, loses nothing.
 """
@@ -6,7 +6,7 @@ The rows know what is due. A tick that is lost, or a worker that dies, loses not
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task
 
-from payments import expiry, refunds
+from payments import audit, expiry, refunds
 
 # Seconds after each full minute, beside the minute itself: Huey's clock knows minutes only.
 WITHIN_THE_MINUTE = (15, 30, 45)
@@ -24,3 +24,9 @@ def what_is_due() -> None:
     expiry.ask_what_is_due()
     expiry.cancel_expired_orders()
     refunds.send_what_is_due()
+
+
+@db_periodic_task(crontab(minute="*/10"))
+def audit_at_night() -> None:
+    if audit.is_due():
+        audit.audit()

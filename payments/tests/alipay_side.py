@@ -75,9 +75,9 @@ def signed(
     return {**kept, "sign": sign(kept, key=key)}
 
 
-def paid(order: Order) -> Payment:
+def paid(order: Order, **changes: Any) -> Payment:
     """Let an order be paid, as the first notice of it does."""
     payment = Payment.objects.attempt(order)
-    payment.settle(alipay.read_trade(notice(payment)))
+    payment.settle(alipay.read_trade(notice(payment, **changes)))
     payment.refresh_from_db()
     return payment

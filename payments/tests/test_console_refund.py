@@ -1,6 +1,7 @@
 """A refund made in Alipay's own console: the shop learns of it by its notice, and asks."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -25,8 +26,8 @@ def refund_in_the_console(paid: Payment, amount: str, number: str = "console-1")
     )
 
 
-def refund_notice(paid: Payment, number: str = "console-1", **changes: str) -> dict[str, str]:  # noqa: F811
-    fields = {
+def refund_notice(paid: Payment, number: str = "console-1", **changes: Any) -> dict[str, str]:  # noqa: F811
+    fields: dict[str, Any] = {
         "refund_fee": "5.00",
         "gmt_refund": "2026-11-22 20:10:00.123",
         "out_biz_no": number,

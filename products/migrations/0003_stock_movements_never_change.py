@@ -4,6 +4,6 @@ from core.append_only import guard
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0003_events")]
+    dependencies = [("products", "0002_stock_movements")]
 
-    operations = [guard("orders_event")]
+    operations = [guard("products_stockmovement")]
