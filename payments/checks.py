@@ -10,6 +10,7 @@ from Cryptodome.PublicKey import RSA
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from core.money import LARGEST
 from payments.alipay import readable_key
 
 # The shortest key that RSA2 allows.
@@ -18,7 +19,7 @@ SHORTEST_KEY = 2048
 
 @register("alipay")
 def check_alipay(**kwargs: Any) -> list[CheckMessage]:
-    return [*missing_settings(), *payment_minutes(), *gateway(), *keys_folder(), *keys()]
+    return [*missing_settings(), *payment_minutes(), *limits(), *gateway(), *keys_folder(), *keys()]
 
 
 def missing_settings() -> Iterator[CheckMessage]:
@@ -41,6 +42,22 @@ def payment_minutes() -> Iterator[CheckMessage]:
             f"ORDER_PAYMENT_MINUTES is not between 1 and {longest}.",
             hint="Alipay keeps a trade open for a minute at least and for 15 days at most.",
             id="payments.E007",
+        )
+
+
+def limits() -> Iterator[CheckMessage]:
+    if settings.MAX_UNPAID_ORDERS < 1:
+        yield Error(
+            "MAX_UNPAID_ORDERS is not 1 or more.",
+            hint="With less, nobody could buy anything.",
+            id="payments.E008",
+        )
+    amount = settings.REFUND_APPROVAL_AMOUNT
+    if not (amount.is_finite() and 0 <= amount <= LARGEST):
+        yield Error(
+            f"REFUND_APPROVAL_AMOUNT is not between 0 and {LARGEST} yuan.",
+            hint="0 lets every refund wait for a second operator.",
+            id="payments.E009",
         )
 
 

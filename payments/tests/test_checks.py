@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,23 @@ def test_check_names_a_bad_key(settings: Any, name: str, key: str, error_id: str
 
     assert error.id == error_id
     assert name in error.msg
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error_id"),
+    [
+        ("MAX_UNPAID_ORDERS", 0, "payments.E008"),
+        ("REFUND_APPROVAL_AMOUNT", Decimal("-1"), "payments.E009"),
+        ("REFUND_APPROVAL_AMOUNT", Decimal("NaN"), "payments.E009"),
+        ("REFUND_APPROVAL_AMOUNT", Decimal("100000000.01"), "payments.E009"),
+    ],
+)
+def test_check_refuses_a_limit_that_is_none(
+    settings: Any, name: str, value: Any, error_id: str
+) -> None:
+    setattr(settings, name, value)
+
+    assert found() == [error_id]
 
 
 def test_check_refuses_a_short_key(settings: Any) -> None:
