@@ -13,10 +13,11 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from alipay import AliPay
@@ -225,6 +226,24 @@ def refunded_amount(*, out_trade_no: str, out_request_no: str) -> Decimal | None
     if not AMOUNT.fullmatch(amount):
         raise ResultUnknown("refund_amount")
     return Decimal(amount)
+
+
+def bill_url(day: date) -> str:
+    """Return the address of a day's bill (``alipay.data.dataservice.bill.downloadurl.query``).
+
+    It is good for thirty seconds. Raise AlipaySaysNo, ``…BILL_NOT_EXIST`` for a bill that is not
+    there yet as for a day on which nothing happened, or ResultUnknown.
+    """
+    answer = _answer_of(
+        lambda: client().server_api(
+            "alipay.data.dataservice.bill.downloadurl.query",
+            {"bill_type": "trade", "bill_date": day.isoformat()},
+        )
+    )
+    url = str(answer.get("bill_download_url", ""))
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ResultUnknown("bill_download_url")
+    return url
 
 
 def _answer_of(call: Any) -> dict[str, Any]:

@@ -4,6 +4,8 @@ Exception
 ├── AlipayTrouble
 │   ├── AlipaySaysNo        a signed answer: not done, and why (``sub_code``)
 │   └── ResultUnknown       no answer, or none that can be believed: ask again
+├── BillMalformed           a bill that can not be read, and why: none of it is believed
+├── BillBeingRead           somebody else reads the bill of this day just now
 └── Refused                 evidence that books nothing; ``check`` names what it failed
 
 Problem
@@ -36,6 +38,18 @@ class AlipaySaysNo(AlipayTrouble):
 
 
 class ResultUnknown(AlipayTrouble):
+    pass
+
+
+class BillMalformed(Exception):
+    """``reason`` is one of few words; ``detail`` says where."""
+
+    def __init__(self, reason: str, detail: object = "") -> None:
+        self.reason = reason
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+
+
+class BillBeingRead(Exception):
     pass
 
 
