@@ -16,16 +16,18 @@ from django.utils.translation import gettext_lazy as _
 from core.due import Due, DueQuerySet
 from core.money import SMALLEST, MoneyField
 from orders.models import Event, Order, PaymentMethod
-from payments import audit_report, journal
+from payments import journal
 from payments.alipay import MAX_QR_CODE, Trade
 from payments.exceptions import OrderNotPayable, Refused
 from products.models import StockMovement
 
-logger = logging.getLogger(__name__)
+# These have files of their own; Django looks for them here.
+__all__ = [
+    *("AuditReport", "Bill", "Difference", "JournalEntry"),
+    *("Notice", "Payment", "Refund"),
+]
 
-# Models in files of their own.
-JournalEntry = journal.JournalEntry
-AuditReport = audit_report.AuditReport
+logger = logging.getLogger(__name__)
 
 # Alipay gives a payer one minute at least.
 SHORTEST_TIME = timedelta(minutes=1)
@@ -119,6 +121,7 @@ class Payment(Due):
     )
     trade_no = models.CharField("trade_no", max_length=64, blank=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
+    billed_on = models.DateField(_("in the bill of"), null=True, blank=True)
     time_expire = models.DateTimeField(_("payable at Alipay until"))
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
@@ -135,6 +138,11 @@ class Payment(Due):
                 fields=["trade_no"],
                 condition=~Q(trade_no=""),
                 name="payment_trade_no_once",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["paid_at"], condition=Q(paid_at__isnull=False), name="payment_paid_at"
             ),
         ]
         permissions = [("ask_payment", _("Can ask Alipay about a payment"))]
@@ -322,6 +330,7 @@ class Refund(Due):
     restocks = models.BooleanField(_("goods come back"), default=False)
     last_answer = models.CharField(_("last answer"), max_length=200, blank=True)
     done_at = models.DateTimeField(_("refunded at"), null=True, blank=True)
+    billed_on = models.DateField(_("in the bill of"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
@@ -334,6 +343,11 @@ class Refund(Due):
         constraints = [
             models.CheckConstraint(condition=Q(amount__gte=SMALLEST), name="refund_amount_bounds"),
             models.UniqueConstraint(fields=["payment", "out_request_no"], name="refund_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["done_at"], condition=Q(done_at__isnull=False), name="refund_done_at"
+            ),
         ]
         permissions = [("approve_refund", _("Can approve a refund"))]
 

@@ -1,0 +1,434 @@
+"""Whether Alipay's bill of a day and the shop's own books agree, to the row.
+
+    1. fetch    the bill of the day, the next morning; one that is not there yet is asked for again
+    2. check    all of it, before any of it is believed
+    3. match    each row with the payment or refund of that number, whatever day that has here
+    4. mend     by asking Alipay: a lost notice is settled, an open refund is clarified, one that
+                was made in Alipay's console is written down here
+    5. book     the fee of each row, once
+    6. name     what still differs: only there, another amount, another status; and, at the end,
+                what should stand in this bill and does not: only here
+
+A day can be run again at any time: nothing is booked twice, what differs is found again as the same
+difference, what no longer does has been mended, and what somebody resolved stays resolved.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import islice
+from typing import IO, Any
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from core.due import whatever_happens
+from payments import alipay, bills, expiry, journal, refunds
+from payments.bills import BillFile, Row, Totals
+from payments.books import Bill, Difference, midnight
+from payments.exceptions import (
+    AlipaySaysNo,
+    BillBeingRead,
+    BillMalformed,
+    Refused,
+    ResultUnknown,
+)
+from payments.journal import JournalEntry
+from payments.models import Payment, Refund
+
+logger = logging.getLogger(__name__)
+
+BATCH = 1000
+# "There is no bill" is said of a late one too. It is believed from noon on; two days later when
+# there is something here that should stand in it.
+BELIEVED, BELIEVED_AGAINST_US = timedelta(hours=12), timedelta(days=2, hours=12)
+# Two clocks may differ: what is written here in the last minutes of a day may stand in the next
+# day's bill, and is missed only if it does not stand there either.
+CLOCKS = timedelta(minutes=5)
+# After so many unclear answers in a row Alipay can not be reached; the bill is due again.
+PATIENCE = 3
+
+SETTLED = (Payment.Status.PAID, Payment.Status.REFUNDED)
+
+Progress = Callable[[int, int], None]
+
+
+def nobody(done: int, total: int) -> None:
+    """Nobody wants to know how far it is."""
+
+
+# -- fetch -----------------------------------------------------------------------------------------
+
+
+def expect_bills() -> None:
+    """Let there be a row for every day since the first payment whose bill should be there."""
+    first = Payment.objects.order_by("id").values_list("created_at", flat=True).first()
+    if first:
+        Bill.objects.expect(timezone.localtime(first, alipay.BEIJING).date())
+
+
+def reconcile_what_is_due() -> int:
+    """Reconcile every day whose bill is due; return how many there were."""
+    expect_bills()
+    due = Bill.objects.all().claim()
+    for bill in due:
+        with whatever_happens(bill):
+            reconcile(bill)
+    return len(due)
+
+
+def reconcile(bill: Bill, *, file: IO[bytes] | None = None, progress: Progress = nobody) -> None:
+    """Compare a day with Alipay's bill, fetched or given; ``bill`` says what came of it.
+
+    Raise BillBeingRead when somebody else does so at this moment.
+    """
+    if not bill.begin():
+        raise BillBeingRead
+    try:
+        with closing(file or bills.download(alipay.bill_url(bill.day))) as found:
+            read(bill, found, progress=progress)
+    except AlipaySaysNo as no:
+        if no.sub_code.upper().endswith("BILL_NOT_EXIST"):
+            no_bill(bill)
+        else:
+            logger.error("Bill %s: Alipay says no: %s", bill, no)
+            bill.mark_waiting(str(no))
+    except ResultUnknown as unknown:
+        logger.warning("Bill %s: Alipay does not say: %s", bill, unknown)
+        bill.mark_waiting(str(unknown))
+    except BillMalformed as malformed:
+        logger.error("Bill %s: a person must look: %s", bill, malformed)
+        bill.mark_malformed(str(malformed), raw=b"")
+    finally:
+        bill.end()
+
+
+def no_bill(bill: Bill) -> None:
+    """Take Alipay's "there is no bill" for "not yet", or, in the end, for "nothing happened"."""
+    passed = timezone.now() - midnight(bill.day + timedelta(days=1))
+    believed = BELIEVED_AGAINST_US if ours_unbilled(bill.day) else BELIEVED
+    if bill.status == Bill.Status.READ:
+        bill.mark_gone()
+        return
+    if passed < believed:
+        logger.info("Bill %s: not there yet", bill)
+        bill.mark_waiting("BILL_NOT_EXIST")
+        return
+    comparison = Comparison(bill)
+    comparison.miss_ours()
+    comparison.end()
+    bill.mark_empty()
+
+
+def read(bill: Bill, file: IO[bytes], *, progress: Progress) -> None:
+    """Check all of a bill, then compare it row by row; keep one that can not be read."""
+    bill_file = BillFile(file, day=bill.day)
+    try:
+        totals = bill_file.checked()
+    except BillMalformed as malformed:
+        logger.error("Bill %s: a person must look: %s", bill, malformed)
+        file.seek(0)
+        bill.mark_malformed(str(malformed), raw=file.read(bills.MAX_DOWNLOAD))
+        return
+    comparison = compare(bill, bill_file.rows(), totals, progress=progress)
+    bill.mark_read(totals, unclear=comparison.unclear)
+    logger.info("Bill %s: %s rows, %s differ", bill, totals.rows, comparison.found)
+
+
+# -- match -----------------------------------------------------------------------------------------
+
+
+def compare(bill: Bill, rows: Iterable[Row], totals: Totals, *, progress: Progress) -> "Comparison":
+    """Go through the rows of a bill, then through what should be among them."""
+    comparison = Comparison(bill)
+    comparison.forget()
+    done = 0
+    progress(done, totals.rows)
+    for batch in batches(rows):
+        comparison.match(batch)
+        bill.still_busy()
+        done += len(batch)
+        progress(done, totals.rows)
+    comparison.miss_ours()
+    comparison.end()
+    return comparison
+
+
+def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    rows = iter(rows)
+    while batch := list(islice(rows, BATCH)):
+        yield batch
+
+
+@dataclass
+class Ours:
+    """What the shop knows of some rows, in two queries."""
+
+    payments: dict[str, Payment] = field(default_factory=dict)
+    refunds: dict[tuple[str, str], Refund] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> "Ours":
+        paid = {row.out_trade_no for row in rows}
+        refunded = {row.out_trade_no for row in rows if row.is_refund}
+        payments = Payment.objects.filter(out_trade_no__in=paid)
+        refunds = Refund.objects.filter(payment__out_trade_no__in=refunded)
+        return cls(
+            payments={payment.out_trade_no: payment for payment in payments},
+            refunds={
+                (refund.payment.out_trade_no, refund.out_request_no): refund
+                for refund in refunds.select_related("payment")
+            }
+            if refunded
+            else {},
+        )
+
+    def row(self, row: Row) -> Payment | Refund | None:
+        """Return the payment or refund that a row is about."""
+        if row.is_refund:
+            return self.refunds.get((row.out_trade_no, row.out_request_no))
+        return self.payments.get(row.out_trade_no)
+
+
+def is_settled(mine: Payment | Refund) -> bool:
+    """Whether the shop knows that this money moved."""
+    if isinstance(mine, Refund):
+        return mine.status == Refund.Status.DONE
+    return mine.status in SETTLED
+
+
+def is_another_amount(mine: Payment | Refund, row: Row) -> bool:
+    return not mine.amount == row.amount == row.received
+
+
+class Comparison:
+    """One run through one day."""
+
+    def __init__(self, bill: Bill) -> None:
+        self.bill = bill
+        self.found = self.unclear = self.unclear_in_a_row = 0
+        only_here = Difference.objects.open().filter(kind=Difference.Kind.ONLY_HERE)
+        self.something_is_missed = only_here.exclude(bill=bill).exists()
+
+    def forget(self) -> None:
+        """Forget what an earlier run found in this bill: this one looks for itself."""
+        for model in (Payment, Refund):
+            model.objects.filter(billed_on=self.bill.day).update(billed_on=None)
+
+    def match(self, rows: list[Row]) -> None:
+        """Match some rows with ours, mend what can be mended, and write the rest down."""
+        ours = Ours.of(rows)
+        if to_mend := [row for row in rows if can_be_mended(row, ours)]:
+            for row in sorted(to_mend, key=lambda row: row.is_refund):
+                self.mend(row, ours)
+            ours = Ours.of(rows)
+        known = [(row, mine) for row in rows if (mine := ours.row(row))]
+        with transaction.atomic():
+            self.mark_billed(known)
+            book_fees(known)
+            self.name([found for row in rows if (found := self.differs(row, ours))])
+
+    def mark_billed(self, known: list[tuple[Row, Any]]) -> None:
+        """Remember that this day's bill has them; another day need not miss them any more."""
+        for model, name in ((Payment, "payment"), (Refund, "refund")):
+            ids = [mine.pk for _, mine in known if isinstance(mine, model)]
+            if ids:
+                model.objects.filter(pk__in=ids).update(billed_on=self.bill.day)
+            if ids and self.something_is_missed:
+                missed = Difference.objects.filter(kind=Difference.Kind.ONLY_HERE)
+                missed.filter(movement=name.upper(), **{f"{name}__in": ids}).mend()
+
+    # -- mend --------------------------------------------------------------------------------------
+
+    def mend(self, row: Row, ours: Ours) -> None:
+        """Ask Alipay about a row that it knows better; give up when it can not be reached."""
+        is_clear = self.unclear_in_a_row < PATIENCE and ask(row, ours)
+        self.unclear_in_a_row = 0 if is_clear else self.unclear_in_a_row + 1
+        self.unclear += not is_clear
+        self.bill.still_busy()
+
+    # -- name --------------------------------------------------------------------------------------
+
+    def differs(self, row: Row, ours: Ours) -> Difference | None:
+        """Return in what a row differs from ours, if it does."""
+        mine = ours.row(row)
+        if mine is None:
+            kind = Difference.Kind.ONLY_THERE
+        elif is_another_amount(mine, row):
+            kind = Difference.Kind.AMOUNT
+        elif not is_settled(mine):
+            kind = Difference.Kind.STATUS
+        else:
+            return None
+        their_amount = row.amount if mine and mine.amount != row.amount else row.received
+        return Difference(
+            bill=self.bill,
+            kind=kind,
+            movement=Difference.Movement.REFUND if row.is_refund else Difference.Movement.PAYMENT,
+            out_trade_no=row.out_trade_no,
+            out_request_no=row.out_request_no,
+            trade_no=row.trade_no,
+            our_amount=mine.amount if mine else None,
+            their_amount=their_amount,
+            our_status=mine.status if mine else "",
+            their_status=row.business,
+            payment=ours.payments.get(row.out_trade_no),
+            refund=mine if isinstance(mine, Refund) else None,
+            seen_in=self.bill.runs,
+        )
+
+    def miss_ours(self) -> None:
+        """Name what should stand in this bill, and stands in none."""
+        for mine in ours_unbilled_one_by_one(self.bill.day):
+            self.name([self.only_here(each) for each in mine])
+            self.bill.still_busy()
+
+    def only_here(self, mine: Payment | Refund) -> Difference:
+        refund = mine if isinstance(mine, Refund) else None
+        payment = mine.payment if isinstance(mine, Refund) else mine
+        return Difference(
+            bill=self.bill,
+            kind=Difference.Kind.ONLY_HERE,
+            movement=Difference.Movement.REFUND if refund else Difference.Movement.PAYMENT,
+            out_trade_no=payment.out_trade_no,
+            out_request_no=refund.out_request_no if refund else "",
+            trade_no=payment.trade_no,
+            our_amount=mine.amount,
+            our_status=mine.status,
+            payment=payment,
+            refund=refund,
+            seen_in=self.bill.runs,
+        )
+
+    def name(self, found: list[Difference]) -> None:
+        """Write differences down, or find them again; what was resolved stays resolved."""
+        if not found:
+            return
+        self.found += len(found)
+        numbers = {difference.out_trade_no for difference in found}
+        before = self.bill.differences.filter(out_trade_no__in=numbers)
+        known = {difference.key: difference.pk for difference in before}
+        again = [difference for difference in found if difference.key in known]
+        for difference in again:
+            difference.pk = known[difference.key]
+        Difference.objects.bulk_update(again, AS_FOUND)
+        Difference.objects.filter(pk__in=[difference.pk for difference in again]).reopen()
+        new = [difference for difference in found if difference.key not in known]
+        Difference.objects.bulk_create(new, ignore_conflicts=True)
+
+    def end(self) -> None:
+        """Take for mended what this run did not find any more."""
+        self.bill.differences.exclude(seen_in=self.bill.runs).mend()
+
+
+AS_FOUND = [
+    *("trade_no", "our_amount", "their_amount", "our_status", "their_status", "payment", "refund"),
+    "seen_in",
+]
+
+
+def ours_unbilled(day: date) -> bool:
+    """Whether there is anything here that should stand in the bill of a day."""
+    return any(query.exists() for query in queries_of_unbilled(day))
+
+
+def ours_unbilled_one_by_one(day: date) -> Iterator[list[Any]]:
+    """Return what should stand in the bill of a day and in no bill does, batch by batch."""
+    for query in queries_of_unbilled(day):
+        last = 0
+        while batch := list(query.filter(pk__gt=last).order_by("pk")[:BATCH]):
+            yield batch
+            last = batch[-1].pk
+
+
+def queries_of_unbilled(day: date) -> list[models.QuerySet[Any]]:
+    span = (midnight(day) - CLOCKS, midnight(day + timedelta(days=1)) - CLOCKS)
+    return [
+        within(Payment.objects.filter(status__in=SETTLED), "paid_at", span),
+        within(
+            Refund.objects.filter(status=Refund.Status.DONE).select_related("payment"),
+            *("done_at", span),
+        ),
+    ]
+
+
+def within(
+    query: models.QuerySet[Any], name: str, span: tuple[datetime, datetime]
+) -> models.QuerySet[Any]:
+    return query.filter(billed_on=None, **{f"{name}__gte": span[0], f"{name}__lt": span[1]})
+
+
+# -- mend ------------------------------------------------------------------------------------------
+
+
+def can_be_mended(row: Row, ours: Ours) -> bool:
+    """Whether Alipay, asked, may tell what the shop does not know yet.
+
+    Where the amounts differ, nothing is asked for in the shop's name: a person must look.
+    """
+    mine = ours.row(row)
+    if isinstance(mine, Refund):
+        return mine.is_open and not is_another_amount(mine, row)
+    if isinstance(mine, Payment):
+        return mine.status not in SETTLED and not is_another_amount(mine, row)
+    return row.is_refund and bool(row.out_request_no) and row.out_trade_no in ours.payments
+
+
+def ask(row: Row, ours: Ours) -> bool:
+    """Ask Alipay about what a row tells, and write down its answer; return whether it is clear."""
+    payment, mine = ours.payments[row.out_trade_no], ours.row(row)
+    if isinstance(mine, Refund):
+        refunds.send(mine)
+        mine.refresh_from_db(fields=["status"])
+        return not mine.is_open
+    if not is_settled(payment) and not expiry.ask(payment):
+        return False
+    return not row.is_refund or import_refund(payment, row)
+
+
+def import_refund(payment: Payment, row: Row) -> bool:
+    """Write down a refund that nobody here asked for; return whether Alipay's answer is clear."""
+    try:
+        refunds.import_refund(payment, out_request_no=row.out_request_no)
+    except ResultUnknown as unknown:
+        logger.warning("Refund %s: Alipay does not say: %s", row.out_request_no, unknown)
+        return False
+    except (AlipaySaysNo, Refused) as refusal:
+        logger.error("Refund %s: a person must look: %s", row.out_request_no, refusal)
+    return True
+
+
+# -- book ------------------------------------------------------------------------------------------
+
+
+def book_fees(known: list[tuple[Row, Any]]) -> None:
+    """Write the fees of some rows into the journal, each once, at the time of its row."""
+    fees = [fee_of(row, mine) for row, mine in known if row.fee and is_settled(mine)]
+    booked = fees_booked(fees)
+    journal.JournalEntry.objects.bulk_create(
+        [fee for fee in fees if (fee.what, fee.payment_id, fee.refund_id) not in booked],
+        ignore_conflicts=True,  # another day's run may be faster
+    )
+
+
+def fees_booked(fees: list[JournalEntry]) -> set[tuple[str, int, int | None]]:
+    """Return which of these are in the journal already."""
+    of_these = JournalEntry.objects.filter(payment__in=[fee.payment_id for fee in fees])
+    booked = of_these.filter(what__in=[journal.What.FEE, journal.What.FEE_BACK])
+    return set(booked.values_list("what", "payment_id", "refund_id"))
+
+
+def fee_of(row: Row, mine: Payment | Refund) -> JournalEntry:
+    what = journal.What.FEE if row.fee > 0 else journal.What.FEE_BACK
+    debit, credit = journal.LEGS[what]
+    return JournalEntry(
+        at=row.completed_at,
+        what=what,
+        debit=debit,
+        credit=credit,
+        amount=abs(row.fee),
+        payment_id=mine.payment_id if isinstance(mine, Refund) else mine.pk,
+        refund_id=mine.pk if isinstance(mine, Refund) else None,
+    )
