@@ -9,7 +9,7 @@ import core.money
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("orders", "0004_events_never_change"),
+        ("orders", "0004_open_the_books"),
         ("payments", "0005_audit_reports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
