@@ -1,8 +1,12 @@
-"""The orders, to look at."""
+"""The orders, to look at, each with its story."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 
 from core.admin import ReadOnly
+from core.buttons import WithButtons
 from orders.models import Order, OrderItem
 
 
@@ -14,7 +18,8 @@ class OrderItemInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnly, admin.ModelAdmin):
+class OrderAdmin(ReadOnly, WithButtons):
+    change_form_template = "admin/orders/order/change_form.html"
     list_display = ("order_id", "user", "status", "total_price", "created_at", "paid_at")
     list_filter = ("status", "payment_method", "created_at")
     list_select_related = ("user",)
@@ -26,3 +31,11 @@ class OrderAdmin(ReadOnly, admin.ModelAdmin):
         *("order_id", "user", "status", "total_price", "payment_method", "transaction_id"),
         *("paid_at", "expires_at", "restocked_at", "created_at", "updated_at"),
     )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Tell the order's story below its goods, oldest first."""
+        order = kwargs.get("obj")
+        context["story"] = order.events.select_related("by") if order else []
+        return super().render_change_form(request, context, *args, **kwargs)

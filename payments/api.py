@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
@@ -17,7 +17,7 @@ from orders.schemas import OrderOut
 from payments import attempts
 from payments.expiry import cancel_now
 from payments.models import Payment, Refund
-from payments.refunds import request_refund
+from payments.refunds import approve, request_refund
 
 router = Router(auth=SessionAuth())
 
@@ -71,24 +71,44 @@ class RefundOut(Schema):
     created_at: datetime
 
 
-class RefundAuth(SessionAuth):
-    """The staff that may refund; whoever else asks does not learn which orders there are."""
+class StaffAuth(SessionAuth):
+    """The staff that may; whoever else asks does not learn which orders there are."""
+
+    def __init__(self, permission: str) -> None:
+        super().__init__()
+        self.permission = permission
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Any:
         user = super().authenticate(request, key)
-        if user and not user.has_perm("payments.add_refund"):
+        if user and not user.has_perm(self.permission):
             raise Forbidden
         return user
 
 
 @router.post(
     "/{order_id}/refunds",
-    auth=RefundAuth(),
+    auth=StaffAuth("payments.add_refund"),
     response={201: RefundOut, **refusals(400, 401, 403, 404, 409, 413, 415, 422)},
 )
 def refund_order(request: HttpRequest, order_id: str, wanted: RefundIn) -> Status[Refund]:
     """Refund a paid order, in full or in part; for the staff alone. The worker sends it."""
     order = get_object_or_404(Order, order_id=order_id)
-    payment = get_object_or_404(Payment, order=order, trade_no=order.transaction_id or None)
+    payment = Payment.objects.that_paid(order)
+    if payment is None:
+        raise Http404
     refund = request_refund(payment, by=request.user, **wanted.dict())
     return Status(201, refund)
+
+
+@router.post(
+    "/{order_id}/refunds/{out_request_no}/approve",
+    auth=StaffAuth("payments.approve_refund"),
+    response={200: RefundOut, **refusals(401, 403, 404, 409)},
+)
+def approve_refund(request: HttpRequest, order_id: str, out_request_no: str) -> Refund:
+    """Approve a refund that waits for a second operator; the worker sends it then."""
+    refunds = Refund.objects.filter(payment__order__order_id=order_id)
+    refund = get_object_or_404(refunds, out_request_no=out_request_no)
+    approve(refund, by=request.user)
+    refund.refresh_from_db()
+    return refund

@@ -34,7 +34,7 @@ def begin(order: Order, kind: Payment.Kind) -> Payment:
     another kind may still be open there.
     """
     if order.is_payable:
-        for earlier in order.payments.filter(status=Payment.Status.PENDING):
+        for earlier in order.payments.open():
             is_other = earlier.kind != kind
             if not ask(earlier, then_close=is_other) and is_other:
                 raise PayLater

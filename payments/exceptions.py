@@ -11,12 +11,16 @@ Exception
 Problem
 ├── OrderNotPayable         paid, cancelled or too late
 ├── CancelLater             Alipay does not say whether the order was paid
+├── AskLater                Alipay does not say, when an operator asks
+├── NothingToAsk            Alipay has said already what became of it
 ├── PayLater                Alipay does not say, or can not be reached, for a way to pay
 ├── QRNotOffered            this shop does not take that way
 ├── RefundTooHigh           more than is left of what was paid
 ├── RefundNotWaiting        somebody approved or declined it already
 ├── SecondOperatorNeeded    whoever asked for a refund can not approve it
-└── RefundNotFailed         only one that failed is tried again
+├── RefundNotFailed         only one that failed is tried again
+├── NoticeAccepted          there is nothing to mend by replaying it
+└── NoticeStillRefused      replayed, and refused again
 """
 
 from decimal import Decimal
@@ -76,6 +80,18 @@ class CancelLater(Problem):
     )
 
 
+class AskLater(Problem):
+    status, slug = 503, "ask-later"
+    title = _("Alipay gives no clear answer just now")
+    detail = _("Nothing was changed; the shop goes on asking by itself.")
+
+
+class NothingToAsk(Problem):
+    status, slug = 409, "nothing-to-ask"
+    title = _("There is nothing to ask Alipay about")
+    detail = _("No attempt to pay is open: Alipay has said what became of each.")
+
+
 class PayLater(Problem):
     status, slug = 503, "pay-later"
     title = _("Alipay does not answer just now")
@@ -113,3 +129,17 @@ class RefundNotFailed(Problem):
     status, slug = 409, "refund-not-failed"
     title = _("This refund did not fail")
     detail = _("Only a refund that failed can be tried again.")
+
+
+class NoticeAccepted(Problem):
+    status, slug = 409, "notice-accepted"
+    title = _("This notice was accepted already")
+    detail = _("Only one that was refused, or that was never judged, can be replayed.")
+
+
+class NoticeStillRefused(Problem):
+    status, slug = 409, "notice-still-refused"
+    title = _("This notice was refused again")
+
+    def __init__(self, refusal: Refused) -> None:
+        super().__init__(_("It failed this check: {check}").format(check=refusal))

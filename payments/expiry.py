@@ -94,7 +94,7 @@ def ask_what_is_due() -> int:
 
     One that waits is closed when its time is over, and when its order needs no money any more.
     """
-    due = Payment.objects.filter(status=Payment.Status.PENDING).select_related("order").claim()
+    due = Payment.objects.open().select_related("order").claim()
     for payment in due:
         is_over = payment.time_expire <= timezone.now()
         with whatever_happens(payment):
@@ -105,7 +105,7 @@ def ask_what_is_due() -> int:
 def expired_orders() -> list[Order]:
     """Return unpaid orders whose time is over and whose attempts are all closed."""
     late = Order.objects.filter(status=OrderStatus.UNPAID, expires_at__lte=timezone.now())
-    still_open = Payment.objects.filter(status=Payment.Status.PENDING).values("order")
+    still_open = Payment.objects.open().values("order")
     return list(late.exclude(id__in=still_open).order_by("expires_at")[:BATCH])
 
 
@@ -128,7 +128,7 @@ def cancel_now(order: Order, *, by: Any) -> None:
     """
     if not order.is_unpaid:
         raise OrderNotCancellable
-    for payment in order.payments.filter(status=Payment.Status.PENDING):
+    for payment in order.payments.open():
         if not ask(payment, then_close=True, by=by):
             raise CancelLater
     order.cancel(by=by)

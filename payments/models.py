@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models, transaction
@@ -57,6 +57,14 @@ REFUND_LADDER = (
 
 
 class PaymentQuerySet(DueQuerySet):
+    def open(self) -> Self:
+        """Return the attempts whose outcome Alipay has not said yet."""
+        return self.filter(status=Payment.Status.PENDING)
+
+    def that_paid(self, order: Order) -> Payment | None:
+        """Return the payment whose money the order has; a late one is not it."""
+        return self.filter(order=order, trade_no=order.transaction_id or None).first()
+
     @transaction.atomic
     def attempt(self, order: Order, *, kind: str = "page") -> Payment:
         """Return the open attempt to pay this order in this way, a new one if need be.
@@ -472,21 +480,30 @@ class Notice(models.Model):
         ordering = ["-id"]
         verbose_name = _("Alipay notice")
         verbose_name_plural = _("Alipay notices")
+        permissions = [("replay_notice", _("Can replay an Alipay notice"))]
 
     def __str__(self) -> str:
         return f"{self.out_trade_no or '-'} {self.trade_status or '-'} {self.verdict}"
 
+    @property
+    def is_replayable(self) -> bool:
+        """Whether nothing came of it: refused, or not judged to its end."""
+        return self.verdict in (Notice.Verdict.REFUSED, Notice.Verdict.RECEIVED)
+
     @transaction.atomic(savepoint=False)
-    def judge(self, verdict: str, *, reason: str = "", payment: Payment | None = None) -> None:
-        """Write down what it says, and what came of it."""
+    def judge(
+        self, verdict: str, *, reason: str = "", payment: Payment | None = None, by: Any = None
+    ) -> None:
+        """Write down what it says, and what came of it; ``by`` is the operator who replayed it."""
         self.verdict, self.reason, self.payment = verdict, reason[:200], payment
         self.save(force_update=True)
         # The one that settled stands in the history as the evidence of what it brought about.
-        if payment and verdict != Notice.Verdict.SETTLED:
+        if payment and (by or verdict != Notice.Verdict.SETTLED):
             payment.order.record(
                 Event.What.NOTICE,
                 about=payment.out_trade_no,
                 evidence=f"{self.trade_status} {verdict} {self.notify_id}",
+                by=by,
             )
 
     judge.alters_data = True  # type: ignore[attr-defined]

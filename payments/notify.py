@@ -19,6 +19,7 @@ https://opendocs.alipay.com/open/270/105902
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl
 
 from django.conf import settings
@@ -28,7 +29,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from payments import alipay
-from payments.exceptions import AlipayTrouble, Refused
+from payments.exceptions import AlipayTrouble, NoticeAccepted, NoticeStillRefused, Refused
 from payments.expiry import ask
 from payments.models import MAX_OUT_REQUEST_NO, MAX_WORD, Notice, Payment
 from payments.refunds import import_refund
@@ -47,17 +48,41 @@ REFUND_FIELDS = ("refund_fee", "gmt_refund", "out_biz_no")
 def notify(request: HttpRequest) -> HttpResponse:
     try:
         notice = store(request)
-        try:
-            fields = alipay.verified(read(notice.raw))
-            verdict = act_upon(notice, fields)
-        except Refused as refusal:
-            notice.judge(Notice.Verdict.REFUSED, reason=str(refusal))
-            raise
+        verdict = judge(notice)
     except Refused as refusal:
         logger.warning("Alipay notice refused: %s", refusal)
         return HttpResponse("failure", status=400, content_type="text/plain")
     logger.info("Alipay notice %s of %s: %s", notice.notify_id, notice.out_trade_no, verdict)
     return HttpResponse("success", content_type="text/plain")
+
+
+def replay(notice: Notice, *, by: Any) -> str:
+    """Judge a stored call anew, as if Alipay called again; return the verdict.
+
+    It is for one that was refused for a fault that has been mended, or that the shop died over.
+    Raise NoticeAccepted when there is nothing to mend, and NoticeStillRefused.
+    """
+    if not notice.is_replayable:
+        raise NoticeAccepted
+    try:
+        verdict = judge(notice, by=by)
+    except Refused as refusal:
+        raise NoticeStillRefused(refusal) from None
+    logger.info("Alipay notice %s replayed by %s: %s", notice.notify_id, by, verdict)
+    return verdict
+
+
+def judge(notice: Notice, *, by: Any = None) -> str:
+    """Verify a stored call and do what it asks for; return the verdict, or raise Refused.
+
+    ``by`` is the operator who replays it.
+    """
+    try:
+        fields = alipay.verified(read(notice.raw))
+        return act_upon(notice, fields, by=by)
+    except Refused as refusal:
+        notice.judge(Notice.Verdict.REFUSED, reason=str(refusal))
+        raise
 
 
 def store(request: HttpRequest) -> Notice:
@@ -83,7 +108,7 @@ def read(raw: str) -> dict[str, str]:
     return fields
 
 
-def act_upon(notice: Notice, fields: Mapping[str, str]) -> str:
+def act_upon(notice: Notice, fields: Mapping[str, str], *, by: Any) -> str:
     """Do what a genuine notice asks for, and return the verdict; both or neither are written."""
     for name in ("notify_id", "out_trade_no", "trade_no", "trade_status"):
         setattr(notice, name, fields.get(name, "")[:MAX_WORD])
@@ -92,7 +117,7 @@ def act_upon(notice: Notice, fields: Mapping[str, str]) -> str:
     payment = matching_payment(trade)
     if any(name in fields for name in REFUND_FIELDS):
         verdict = acknowledge_refund(payment, fields)
-        notice.judge(verdict, payment=payment)
+        notice.judge(verdict, payment=payment, by=by)
         return verdict
     evidence = f"notify_id {notice.notify_id}"
     with transaction.atomic():
@@ -104,7 +129,7 @@ def act_upon(notice: Notice, fields: Mapping[str, str]) -> str:
             is_first = payment.settle(trade, evidence=evidence)
             news = Notice.Verdict.SETTLED
         verdict = news if is_first else Notice.Verdict.REPEATED
-        notice.judge(verdict, payment=payment)
+        notice.judge(verdict, payment=payment, by=by)
     return verdict
 
 

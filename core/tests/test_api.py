@@ -32,6 +32,7 @@ def test_the_document_lists_every_operation(client: Client) -> None:
         ("post", "/api/v1/orders/{order_id}/cancel"),
         ("post", "/api/v1/orders/{order_id}/payment"),
         ("post", "/api/v1/orders/{order_id}/refunds"),
+        ("post", "/api/v1/orders/{order_id}/refunds/{out_request_no}/approve"),
     }
 
 

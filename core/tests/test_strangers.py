@@ -29,7 +29,7 @@ OF_ONE_ORDER = {
     "api:pay_order": (405, 200),
 }
 # Of the staff alone: for everybody else it is the same whether or not there is such an order.
-OF_THE_STAFF = {"api:refund_order"}
+OF_THE_STAFF = {"api:refund_order", "api:approve_refund"}
 
 
 def routes(patterns: list[Any], prefix: str = "", namespace: str = "") -> Iterator[tuple[str, str]]:
@@ -62,6 +62,7 @@ def order(alice: User, bob: User, tea: Product) -> Order:
 
 def address_of(name: str, order: Order) -> str:
     route = ADDRESSES[name].replace("<str:order_id>", order.order_id)
+    route = route.replace("<out_request_no>", f"{order.order_id}_R1")
     return "/" + route.replace("<order_id>", order.order_id)
 
 

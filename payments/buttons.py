@@ -1,0 +1,257 @@
+"""What an operator may do by a button: about an order, a payment, a refund or a notice.
+
+The stories themselves are told elsewhere (`expiry`, `refunds`, `notify`), and say there who is
+refused; here stands when a button is shown, what it asks before, and what it says afterwards.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from core.buttons import Button, Link
+from core.money import LARGEST, SMALLEST, yuan
+from orders.models import Order
+from payments import expiry, notify, refunds
+from payments.exceptions import AskLater, NothingToAsk
+from payments.models import Notice, Payment, Refund
+
+
+class RefundForm(forms.Form):
+    amount = forms.DecimalField(
+        label=_("amount (yuan)"),
+        min_value=SMALLEST,
+        max_value=LARGEST,
+        max_digits=11,
+        decimal_places=2,
+    )
+    reason = forms.CharField(
+        label=_("reason"), max_length=200, help_text=_("The buyer reads it here and in Alipay.")
+    )
+    restocks = forms.BooleanField(
+        label=_("The goods come back to the stock"),
+        required=False,
+        help_text=_("All of the order's goods, once."),
+    )
+
+
+class DeclineForm(forms.Form):
+    reason = forms.CharField(
+        label=_("reason"), max_length=200, help_text=_("Whoever asked for the refund reads it.")
+    )
+
+
+# An order
+
+
+def ask_about_each_attempt(order: Order, *, by: Any) -> str:
+    attempts = list(order.payments.open())
+    if not attempts:
+        raise NothingToAsk
+    answers = [expiry.ask(payment, by=by) for payment in attempts]
+    if not all(answers):
+        raise AskLater
+    order.refresh_from_db()
+    return gettext("Alipay was asked. The order is now: {status}").format(
+        status=order.get_status_display()
+    )
+
+
+def what_asking_does(row: Order | Payment) -> str:
+    return gettext(
+        "Alipay is asked now what became of {what}, and what it says is recorded."
+    ).format(what=row)
+
+
+def cancel(order: Order, *, by: Any) -> str:
+    expiry.cancel_now(order, by=by)
+    return gettext("The order is cancelled, and its goods are back in the stock.")
+
+
+def what_cancelling_does(order: Order) -> str:
+    return gettext(
+        "Alipay is asked first whether order {order} has been paid. If not, nobody can pay it any "
+        "more, it is cancelled, and its goods go back to the stock."
+    ).format(order=order)
+
+
+def is_refundable(order: Order) -> bool:
+    payment = Payment.objects.that_paid(order)
+    return bool(payment and payment.is_refundable)
+
+
+def refund_form_of(order: Order) -> str:
+    payment = Payment.objects.that_paid(order)
+    return REFUND.address(payment) if payment else reverse("admin:payments_payment_changelist")
+
+
+# A payment
+
+
+def ask_about(payment: Payment, *, by: Any) -> str:
+    if not payment.is_open:
+        raise NothingToAsk
+    if not expiry.ask(payment, by=by):
+        raise AskLater
+    payment.refresh_from_db()
+    return gettext("Alipay was asked. The payment is now: {status}").format(
+        status=payment.get_status_display()
+    )
+
+
+def refund(payment: Payment, *, by: Any, amount: Decimal, reason: str, restocks: bool) -> str:
+    asked = refunds.request_refund(payment, amount=amount, by=by, reason=reason, restocks=restocks)
+    if asked.status == Refund.Status.WAITING:
+        return gettext("The refund waits until a second operator approves it.")
+    return gettext("The refund is on its way; look here what became of it.")
+
+
+def what_can_go_back(payment: Payment) -> str:
+    return gettext("Order {order}: {paid} was paid, {left} can go back.").format(
+        order=payment.order, paid=yuan(payment.amount), left=yuan(payment.refundable())
+    )
+
+
+# A refund
+
+
+def approve(refund: Refund, *, by: Any) -> str:
+    refunds.approve(refund, by=by)
+    return gettext("Approved: the refund is on its way.")
+
+
+def decline(refund: Refund, *, by: Any, reason: str) -> str:
+    refunds.decline(refund, by=by, reason=reason)
+    return gettext("Declined: no money moves.")
+
+
+def retry(refund: Refund, *, by: Any) -> str:
+    refunds.retry(refund, by=by)
+    return gettext("The refund is on its way; look here what became of it.")
+
+
+def what_is_asked(refund: Refund) -> str:
+    return gettext(
+        "{who} asks that {amount} of order {order} go back. The reason: {reason}"
+    ).format(
+        who=refund.requested_by or "–",
+        amount=yuan(refund.amount),
+        order=refund.payment.order,
+        reason=refund.reason or "–",
+    )
+
+
+def what_trying_again_does(refund: Refund) -> str:
+    return gettext(
+        "Alipay is asked once more to send back {amount} of order {order}, by the same number, so "
+        "that it can not go twice. Alipay's last answer was: {answer}"
+    ).format(
+        amount=yuan(refund.amount), order=refund.payment.order, answer=refund.last_answer or "–"
+    )
+
+
+# A notice
+
+
+def replay(notice: Notice, *, by: Any) -> str:
+    notify.replay(notice, by=by)
+    return gettext("Replayed: {verdict}").format(verdict=notice.get_verdict_display())
+
+
+def what_replaying_does(notice: Notice) -> str:
+    return gettext(
+        "The notice is judged anew, as it came: its signature, and everything that it says. What "
+        "is forged stays refused."
+    )
+
+
+ASK = Button(
+    name="ask",
+    permission="payments.ask_payment",
+    label=_("Ask Alipay now"),
+    question=what_asking_does,
+    do=ask_about,
+    makes_sense=lambda payment: payment.is_open,
+    is_harmless=True,
+)
+REFUND = Button(
+    name="refund",
+    permission="payments.add_refund",
+    label=_("Refund"),
+    question=what_can_go_back,
+    do=refund,
+    makes_sense=lambda payment: payment.is_refundable,
+    form=RefundForm,
+    initial=lambda payment: {"amount": payment.refundable()},
+)
+ON_PAYMENT = [ASK, REFUND]
+
+ON_ORDER: list[Button | Link] = [
+    Button(
+        name="ask",
+        permission="payments.ask_payment",
+        label=_("Ask Alipay now"),
+        question=what_asking_does,
+        do=ask_about_each_attempt,
+        makes_sense=lambda order: order.payments.open().exists(),
+        is_harmless=True,
+    ),
+    Link(
+        permission="payments.add_refund",
+        label=_("Refund"),
+        address=refund_form_of,
+        makes_sense=is_refundable,
+    ),
+    Button(
+        name="cancel",
+        permission="orders.cancel_order",
+        label=_("Cancel the order"),
+        question=what_cancelling_does,
+        do=cancel,
+        makes_sense=lambda order: order.is_cancellable,
+        is_grave=True,
+    ),
+]
+
+ON_REFUND = [
+    Button(
+        name="approve",
+        permission="payments.approve_refund",
+        label=_("Approve"),
+        question=what_is_asked,
+        do=approve,
+        makes_sense=lambda refund: refund.status == Refund.Status.WAITING,
+    ),
+    Button(
+        name="decline",
+        permission="payments.approve_refund",
+        label=_("Decline"),
+        question=what_is_asked,
+        do=decline,
+        makes_sense=lambda refund: refund.status == Refund.Status.WAITING,
+        form=DeclineForm,
+        is_grave=True,
+    ),
+    Button(
+        name="retry",
+        permission="payments.add_refund",
+        label=_("Try again"),
+        question=what_trying_again_does,
+        do=retry,
+        makes_sense=lambda refund: refund.status == Refund.Status.FAILED,
+    ),
+]
+
+ON_NOTICE = [
+    Button(
+        name="replay",
+        permission="payments.replay_notice",
+        label=_("Replay"),
+        question=what_replaying_does,
+        do=replay,
+        makes_sense=lambda notice: notice.is_replayable,
+    ),
+]
