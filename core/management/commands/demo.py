@@ -1,17 +1,20 @@
-"""Make a shop to try: goods, a shopper and an operator."""
+"""Make a shop to try: goods, a shopper, and the staff."""
 
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+# Of the staff, beside the operator, who may do everything: users.roles.
+ROLES = ("clerk", "cashier", "owner")
 PASSWORD = "guitai-demo"  # noqa: S105  everybody may know it: the demo only
 
 
 class Command(BaseCommand):
-    help = "Load demo products and make two accounts with a known password; never in production."
+    help = "Load demo products and make accounts with a known password; never in production."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.ALIPAY_DEBUG:
@@ -25,5 +28,9 @@ class Command(BaseCommand):
             users.create_user("shopper", password=PASSWORD)
         if not users.filter(username="operator").exists():
             users.create_superuser("operator", password=PASSWORD)
-        self.stdout.write(f"Shopper:  shopper / {PASSWORD}")
-        self.stdout.write(f"Operator: operator / {PASSWORD}")
+        for role in ROLES:
+            if not users.filter(username=role).exists():
+                staff = users.create_user(role, password=PASSWORD, is_staff=True)
+                staff.groups.add(Group.objects.get(name=role))
+        for account in ("shopper", "operator", *ROLES):
+            self.stdout.write(f"{account.capitalize() + ':':9} {account} / {PASSWORD}")
