@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.core.management.color import no_style
 from django.db import connection, connections
@@ -35,6 +36,7 @@ from orders import checkout
 from orders.models import Order
 from payments import alipay
 from products.models import Category, Product
+from users import roles
 from users.models import User
 
 PASSWORD = "longjing-2026"
@@ -60,6 +62,30 @@ def bob(db: None) -> User:
 @pytest.fixture
 def operator(db: None) -> User:
     return User.objects.create_superuser("operator", password=PASSWORD)
+
+
+def make_staff(role: str, username: str = "") -> User:
+    """Somebody of the staff, in one of its roles."""
+    if not Group.objects.filter(name=role).exists():
+        roles.make()  # a test with real transactions has emptied every table
+    user = User.objects.create_user(username or role, password=PASSWORD, is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+@pytest.fixture
+def clerk(db: None) -> User:
+    return make_staff("clerk")
+
+
+@pytest.fixture
+def cashier(db: None) -> User:
+    return make_staff("cashier")
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    return make_staff("owner")
 
 
 @pytest.fixture(scope="session")
