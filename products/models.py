@@ -213,6 +213,22 @@ class StockMovement(AppendOnly):
         return f"{self.quantity:+} {self.product_id}"
 
 
+class ImportDraft(models.Model):
+    """Products that were read from a file and shown, and wait for their operator's yes.
+
+    In the database, so that whichever process gets the answer knows them; gone once answered.
+    """
+
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    file_name = models.CharField(max_length=120)
+    # [[the row's number in the file, {column: cell}], ...]
+    rows = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
 @dataclass(frozen=True)
 class Quote:
     """What a quantity of a product costs now, and whether it can be had: it promises nothing."""

@@ -82,7 +82,7 @@ def test_the_list_refuses(operators: Client, tea: Product, changes: dict[str, ob
 
 def picture_file(kind: str = "WEBP") -> SimpleUploadedFile:
     data = io.BytesIO()
-    Image.new("RGB", (64, 64), "teal").save(data, kind)
+    Image.new("RGB", (240, 240), "teal").save(data, kind)
     return SimpleUploadedFile(f"tea.{kind.lower()}", data.getvalue())
 
 
