@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
 from core import spreadsheets
@@ -56,7 +56,8 @@ class Exported(admin.ModelAdmin):
                 _("These are more than %(most)s rows: narrow them down by the filters.")
                 % {"most": spreadsheets.MAX_WRITTEN},
             )
-            return redirect(f"{request.path}../../?{request.GET.urlencode()}")
+            changelist = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+            return redirect(f"{reverse(changelist)}?{request.GET.urlencode()}")
         rows = rows.prefetch_related(*self.export_prefetch)
         return spreadsheets.table(
             kind,

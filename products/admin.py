@@ -231,33 +231,34 @@ class ProductAdmin(Exported):
         """Show what a file would do; do it when the operator has seen that and says so."""
         if not self.has_import_permission(request):
             raise PermissionDenied
-        form, outcome = UploadForm(), None
-        if request.method == "POST" and "draft" in request.POST:
-            number = request.POST["draft"]
-            outcome = (
-                imports.carry_out(int(number), by=request.user) if number.isdecimal() else None
-            )
-            if outcome is None:
-                messages.error(request, _("This import was done or is too old: choose the file."))
-                return redirect("admin:products_product_import")
-            if not outcome.troubles:
-                messages.success(
-                    request,
-                    _("Imported: %(added)s new, %(changed)s changed, %(same)s as they were.")
-                    % {
-                        "added": outcome.added,
-                        "changed": outcome.changed,
-                        "same": outcome.unchanged,
-                    },
-                )
-                return redirect("admin:products_product_changelist")
-        elif request.method == "POST":
-            form = UploadForm(request.POST, request.FILES)
-            if form.is_valid():
-                try:
-                    outcome = imports.preview(form.cleaned_data["file"], by=request.user)
-                except Unreadable as trouble:
-                    form.add_error("file", str(trouble))
+        if "draft" in request.POST:
+            return self.carry_out(request)
+        form, outcome = UploadForm(request.POST or None, request.FILES or None), None
+        if form.is_valid():
+            try:
+                outcome = imports.preview(form.cleaned_data["file"], by=request.user)
+            except Unreadable as trouble:
+                form.add_error("file", str(trouble))
+        return self.import_page(request, form, outcome)
+
+    def carry_out(self, request: HttpRequest) -> HttpResponse:
+        number = request.POST["draft"]
+        done = imports.carry_out(int(number), by=request.user) if number.isdecimal() else None
+        if done is None:
+            messages.error(request, _("This import was done or is too old: choose the file."))
+            return redirect("admin:products_product_import")
+        if done.troubles:
+            return self.import_page(request, UploadForm(), done)
+        messages.success(
+            request,
+            _("Imported: %(added)s new, %(changed)s changed, %(same)s as they were.")
+            % {"added": done.added, "changed": done.changed, "same": done.unchanged},
+        )
+        return redirect("admin:products_product_changelist")
+
+    def import_page(
+        self, request: HttpRequest, form: UploadForm, outcome: imports.Outcome | None
+    ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": _("Import products"),
@@ -266,7 +267,8 @@ class ProductAdmin(Exported):
             "outcome": outcome,
             "columns": COLUMNS,
         }
-        status = 200 if not (form.errors or (outcome and outcome.troubles)) else 422
+        is_refused = form.errors or (outcome and outcome.troubles)
+        status = 422 if is_refused else 200
         return render(request, "admin/products/product/import.html", context, status=status)
 
     def changelist_view(
