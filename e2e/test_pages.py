@@ -39,7 +39,7 @@ def test_axe_finds_nothing(new_page: NewPage, house: House, color_scheme: str, w
     number = buy(page, listed, quantity=1)
     for address in (
         *(f"/order/payment/{number}/", f"/order/{number}/", "/order/"),
-        *("/users/password/change/", "/users/password/change/done/"),
+        *("/users/password/change/", "/users/password/change/done/", "/users/account/"),
     ):
         page.goto(address)
         assert_accessible(page)

@@ -11,6 +11,7 @@ from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group, Permission
 from django.db.models import ManyToManyField, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from users.models import User
 
@@ -32,6 +33,11 @@ def beyond(user: Any) -> QuerySet[Permission]:
 
 @admin.register(User)
 class UserAdmin(auth_admin.UserAdmin):
+    fieldsets = (
+        *(auth_admin.UserAdmin.fieldsets or ()),
+        (_("Letters"), {"fields": ("language",)}),
+    )
+
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         if not super().has_change_permission(request, obj):
             return False

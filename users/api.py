@@ -15,6 +15,7 @@ router = Router()
 class RegistrationIn(Schema):
     username: Text = Field(min_length=1, max_length=150)
     password: Text = Field(min_length=1, max_length=128)
+    email: Text = Field("", max_length=254)
 
 
 class UserOut(Schema):
@@ -29,6 +30,7 @@ def register(request: HttpRequest, account: RegistrationIn) -> Status[User]:
             "username": account.username,
             "password1": account.password,
             "password2": account.password,
+            "email": account.email,
         }
     )
     user = form.create()

@@ -3,17 +3,14 @@
 from django.contrib.auth import views
 from django.urls import path, reverse_lazy
 
-from users.views import RegisterView
+from users.views import AccountView, LoginView, RegisterView
 
 app_name = "users"
 
 urlpatterns = [
     path("register/", RegisterView.as_view(), name="register"),
-    path(
-        "login/",
-        views.LoginView.as_view(template_name="users/login.html"),
-        name="login",
-    ),
+    path("account/", AccountView.as_view(), name="account"),
+    path("login/", LoginView.as_view(), name="login"),
     path("logout/", views.LogoutView.as_view(), name="logout"),
     path(
         "password/change/",

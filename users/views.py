@@ -1,16 +1,22 @@
-"""Signing up, and the page of somebody who tried too many passwords."""
+"""Signing up, logging in, one's own account, and somebody who tried too many passwords."""
 
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import login
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.views import LoginView as DjangoLoginView
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
-from django.views.generic import FormView
+from django.views.generic import FormView, UpdateView
 
 from core.problems import Problem, tell
-from users.forms import RegistrationForm
+from users.forms import AccountForm, RegistrationForm
+from users.models import User
 
 
 class TooManyAttempts(Problem):
@@ -37,6 +43,33 @@ class RegisterView(RedirectURLMixin, FormView):
         return super().get_context_data(
             **{self.redirect_field_name: self.get_redirect_url()}, **kwargs
         )
+
+
+class LoginView(DjangoLoginView):
+    template_name = "users/login.html"
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        form.get_user().learn_language()
+        return super().form_valid(form)
+
+
+class AccountView(LoginRequiredMixin, UpdateView):
+    """Where one's letters go, and in which language."""
+
+    form_class = AccountForm
+    template_name = "users/account.html"
+    success_url = reverse_lazy("users:account")
+
+    def get_object(self, queryset: Any = None) -> User:
+        # Not request.user itself: a form that is refused would leave its words in the page's head.
+        return User.objects.get(pk=self.request.user.pk)
+
+    def get_context_object_name(self, obj: Any) -> None:
+        """Leave ``user`` to whoever is logged in."""
+
+    def form_valid(self, form: AccountForm) -> HttpResponse:
+        messages.success(self.request, _("Saved."))
+        return super().form_valid(form)
 
 
 def locked_out(

@@ -194,7 +194,7 @@ def test_every_page_of_an_account_is_there(client: Client, alices: Client) -> No
         assert client.get(f"/users/{page}/").status_code == 200, page
     for page in ("password/reset/complete", "password/reset/MQ/wrong-token"):
         assert client.get(f"/users/{page}/").status_code == 200, page
-    for page in ("password/change", "password/change/done"):
+    for page in ("account", "password/change", "password/change/done"):
         assert alices.get(f"/users/{page}/").status_code == 200, page
         assert client.get(f"/users/{page}/").status_code == 302, page
 
