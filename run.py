@@ -45,7 +45,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.txt"
-SHOP = ["core", "users", "products", "orders", "payments"]
+SHOP = ["core", "users", "products", "orders", "payments", "letters"]
 WINDOWS = sys.platform == "win32"
 PYTHON = str(VENV / ("Scripts/python.exe" if WINDOWS else "bin/python"))
 
@@ -432,6 +432,7 @@ def demo_environment(*, port: int, sandbox_port: int, data: Path) -> dict[str, s
         DATABASE_URL=os.environ.get("DATABASE_URL") or sqlite_url(data / "shop.sqlite3"),
         CACHE_URL="locmemcache://",
         EMAIL_URL="consolemail://",
+        SHOP_URL=f"http://127.0.0.1:{port}",
         HUEY_PATH=str(data / "huey.sqlite3"),
         MEDIA_ROOT=str(data / "media"),
         STATIC_ROOT=str(data / "static"),

@@ -29,14 +29,14 @@ class DueQuerySet(models.QuerySet[Any]):
         return self.filter(unclear_since__lte=timezone.now() - TOO_LONG)
 
     @transaction.atomic
-    def claim(self) -> list[Any]:
+    def claim(self, *, at_most: int = BATCH) -> list[Any]:
         """Take what is due, the oldest first, and put each off until its next try."""
         now = timezone.now()
         can_skip = connection.features.has_select_for_update_skip_locked
         due = (
             self.filter(due_at__lte=now).order_by("due_at").select_for_update(skip_locked=can_skip)
         )
-        claimed = list(due[:BATCH])
+        claimed = list(due[:at_most])
         for row in claimed:
             row.tries += 1
             row.due_at = now + row.pause()

@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "products",
     "orders",
     "payments",
+    "letters",
 ]
 
 MIDDLEWARE = [
@@ -176,6 +177,10 @@ AXES_ENABLE_ADMIN = False
 
 vars().update(env.email("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Guitai <shop@localhost>")
+# Seconds for each word of the conversation with the mail server.
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=20)
+# Where the shop is, as https://shop.example.com: without it, letters have no links.
+SHOP_URL = env.str("SHOP_URL", default="").rstrip("/")
 
 
 # Languages and time: Chinese first; Alipay speaks Beijing time
@@ -211,7 +216,8 @@ WHITENOISE_USE_FINDERS = True
 HUEY = {
     "name": "guitai",
     "immediate": False,
-    "consumer": {"workers": 1, "worker_type": "thread"},
+    # One for money, and one that may wait for a mail server (letters.tasks).
+    "consumer": {"workers": 2, "worker_type": "thread"},
 }
 if huey_url := env.str("HUEY_URL", default=""):
     HUEY |= {"huey_class": "huey.RedisHuey", "url": huey_url}

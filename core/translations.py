@@ -64,7 +64,7 @@ class Project:
 
 def projects(root: Path) -> list[Project]:
     """Return the shop and the sandbox, two projects in one repository."""
-    shop = ("core", "users", "products", "orders", "payments", "templates")
+    shop = ("core", "users", "products", "orders", "payments", "letters", "templates")
     return [
         Project(locale=root / "locale", sources=tuple(root / name for name in shop)),
         Project(locale=root / "sandbox" / "locale", sources=(root / "sandbox",)),

@@ -59,15 +59,14 @@ class AccountView(LoginRequiredMixin, UpdateView):
     form_class = AccountForm
     template_name = "users/account.html"
     success_url = reverse_lazy("users:account")
+    # `user` is whoever is logged in, as it is in the database.
+    context_object_name = "shopper"
 
     def get_object(self, queryset: Any = None) -> User:
-        # Not request.user itself: a form that is refused would leave its words in the page's head.
-        return User.objects.get(pk=self.request.user.pk)
+        # Not request.user itself: a form that is refused leaves its words in its object.
+        return User.objects.get(username=self.request.user.get_username())
 
-    def get_context_object_name(self, obj: Any) -> None:
-        """Leave ``user`` to whoever is logged in."""
-
-    def form_valid(self, form: AccountForm) -> HttpResponse:
+    def form_valid(self, form: Any) -> HttpResponse:
         messages.success(self.request, _("Saved."))
         return super().form_valid(form)
 

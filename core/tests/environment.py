@@ -59,6 +59,7 @@ os.environ |= {
     "STATIC_ROOT": str(FOLDER / "static"),
     "HUEY_PATH": str(FOLDER / "huey.sqlite3"),
     "EMAIL_URL": "memorymail://",
+    "SHOP_URL": "https://shop.example",
     "NO_PROXY": "127.0.0.1,localhost",
 }
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{FOLDER / 'db.sqlite3'}")
