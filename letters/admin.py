@@ -1,7 +1,7 @@
 """The letters, to look at; and the one thing to do: send one again."""
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
@@ -34,7 +34,10 @@ class LetterAdmin(ReadOnly, admin.ModelAdmin):
     @admin.display(description=_("text"))
     def text(self, letter: Letter) -> str:
         """Show what the letter would say now."""
-        return str(post.message_of(letter).body)
+        try:
+            return str(post.message_of(letter).body)
+        except ObjectDoesNotExist as trouble:
+            return str(trouble)
 
     def get_urls(self) -> list[URLPattern]:
         again = path(

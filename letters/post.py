@@ -127,12 +127,13 @@ def send(letter: Letter, server: Any) -> bool:
 
 
 def put_off(letter: Letter, trouble: Exception) -> None:
-    why = f"{type(trouble).__name__}: {trouble}"
-    letter.put_off(why)
+    """Write down why; the log has no address of a buyer's."""
+    kind = type(trouble).__name__
+    letter.put_off(f"{kind}: {trouble}")
     if letter.is_waiting:
-        logger.warning("Letter %s: not sent, tried again later: %s", letter.number, why)
+        logger.warning("Letter %s: not sent, tried again later: %s", letter.number, kind)
     else:
-        logger.error("Letter %s: given up, a person must look: %s", letter.number, why)
+        logger.error("Letter %s: given up, a person must look: %s", letter.number, kind)
 
 
 def message_of(letter: Letter) -> EmailMultiAlternatives:

@@ -1,5 +1,6 @@
 """A mail server for the tests: it speaks just enough SMTP, on a port of its own."""
 
+import socket
 import socketserver
 import threading
 import time
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any, cast
+from typing import Any
 
 
 class MailServer(socketserver.ThreadingTCPServer):
@@ -55,9 +56,9 @@ class Conversation(socketserver.StreamRequestHandler):
         while (line := self.rfile.readline()) not in (b".\r\n", b""):
             raw += line.removeprefix(b".")
         self.server.on_letter()
-        self.server.taken.append(cast(EmailMessage, message_from_bytes(raw, policy=policy.default)))
+        self.server.taken.append(message_from_bytes(raw, policy=policy.default))
         if self.server.drops_after_taking:
-            self.connection.close()
+            self.connection.shutdown(socket.SHUT_RDWR)
         self.say("250 taken")
 
 
@@ -68,7 +69,7 @@ def mail_server(settings: Any) -> Iterator[MailServer]:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address[:2]
         settings.EMAIL_TIMEOUT = 1
         yield server
         server.shutdown()

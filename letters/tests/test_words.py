@@ -206,9 +206,7 @@ def test_times_are_beijings(order: Order) -> None:
     assert "2026-11-23 04:30" in str(message.body)
 
 
-@pytest.mark.parametrize(
-    "name", ["<b>Tea</b> & {{ cup }}", "100% 茶 %(title)s", "Tea\r\nBcc: x@y.z"]
-)
+@pytest.mark.parametrize("name", ["<b>Tea</b> & {{ a }}", "100% 茶 %(title)s", "Tea\r\nBcc: x@y.z"])
 def test_a_name_is_text_only(alice: User, name: str) -> None:
     alice.email, alice.language = "alice@example.com", "en"
     alice.save()
