@@ -114,4 +114,6 @@ def balance(account: Account) -> Decimal:
         debits=Sum("amount", filter=Q(debit=account), default=Decimal("0.00")),
         credits=Sum("amount", filter=Q(credit=account), default=Decimal("0.00")),
     )
-    return sums["debits"] - sums["credits"]
+    # SQLite adds up in floating point: over many rows a sum is a hair beside the fen.
+    balance: Decimal = (sums["debits"] - sums["credits"]).quantize(SMALLEST)
+    return balance
