@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("orders", "0004_events_never_change"),
+        ("orders", "0004_open_the_books"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
