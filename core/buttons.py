@@ -66,9 +66,6 @@ class WithButtons(admin.ModelAdmin):
     buttons: ClassVar[Sequence[Button | Link]] = ()
     change_form_template = "admin/with_buttons.html"
 
-    class Media:
-        css = {"all": ["core/desk.css"]}
-
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(

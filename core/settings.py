@@ -58,7 +58,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024
 # Applications
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "core.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

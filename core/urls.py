@@ -4,15 +4,11 @@ from django.conf import settings
 from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import include, path, re_path
-from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 from django.views.static import serve
 
 from core import health
 from core.api import api
-
-admin.site.site_title = admin.site.site_header = _("Guitai counter")
-admin.site.index_title = _("The shop's books")
 
 urlpatterns = [
     path("", include("products.urls")),
