@@ -28,14 +28,16 @@ class DueQuerySet(models.QuerySet[Any]):
         """Return what has been unclear for so long that a person should know."""
         return self.filter(unclear_since__lte=timezone.now() - TOO_LONG)
 
+    def due(self) -> Self:
+        """Return what waits for the worker now."""
+        return self.filter(due_at__lte=timezone.now())
+
     @transaction.atomic
     def claim(self, *, at_most: int = BATCH) -> list[Any]:
         """Take what is due, the oldest first, and put each off until its next try."""
         now = timezone.now()
         can_skip = connection.features.has_select_for_update_skip_locked
-        due = (
-            self.filter(due_at__lte=now).order_by("due_at").select_for_update(skip_locked=can_skip)
-        )
+        due = self.due().order_by("due_at").select_for_update(skip_locked=can_skip)
         claimed = list(due[:at_most])
         for row in claimed:
             row.tries += 1

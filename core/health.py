@@ -4,7 +4,7 @@ A late worker does not make a shop unready: what is due waits in the database. I
 somebody looks.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -35,6 +35,10 @@ def ready(request: HttpRequest) -> JsonResponse:
         last = Tick.objects.values_list("at", flat=True).first()
     except DatabaseError:
         return JsonResponse({"database": "unreachable"}, status=503)
-    is_late = last is None or timezone.now() - last > LATE
-    told["worker"] = {"status": "late" if is_late else "ok", "last_tick_at": last}
+    told["worker"] = {"status": "late" if is_late(last) else "ok", "last_tick_at": last}
     return JsonResponse(told)
+
+
+def is_late(last_tick_at: datetime | None) -> bool:
+    """Say whether the worker should have ticked again by now."""
+    return last_tick_at is None or timezone.now() - last_tick_at > LATE

@@ -297,6 +297,8 @@ ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", default=30)
 MAX_UNPAID_ORDERS = env.int("MAX_UNPAID_ORDERS", default=5)
 # Yuan: when a payment's refunds come to more, a second operator must approve.
 REFUND_APPROVAL_AMOUNT = env("REFUND_APPROVAL_AMOUNT", cast=Decimal, default=Decimal("1000.00"))
+# Of a product on sale the desk tells when so many are left, or fewer.
+LOW_STOCK = env.int("LOW_STOCK", default=5)
 # A QR code on the payment page (``alipay.trade.precreate``): it needs a contract of its own.
 ALIPAY_QR = env.bool("ALIPAY_QR", default=False)
 

@@ -103,7 +103,14 @@ class Order(models.Model):
             ),
             models.CheckConstraint(condition=Q(total_price__gte=0), name="order_total_bounds"),
         ]
-        indexes = [models.Index(fields=["user", "-id"], name="order_of_user")]
+        indexes = [
+            models.Index(fields=["user", "-id"], name="order_of_user"),
+            models.Index(fields=["status", "expires_at"], name="order_waiting"),
+            models.Index(fields=["created_at"], name="order_placed_at"),
+            models.Index(
+                fields=["paid_at"], condition=Q(paid_at__isnull=False), name="order_paid_at"
+            ),
+        ]
         permissions = [("cancel_order", _("Can cancel a buyer's order"))]
 
     def __str__(self) -> str:

@@ -1,15 +1,36 @@
 """The payments, the refunds, and what Alipay sent about them: to look at, with their buttons."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
-from core.admin import ReadOnly
+from core.admin import Concern, ReadOnly
 from core.buttons import WithButtons
 from orders.admin import OrderAdmin
 from payments.buttons import ON_NOTICE, ON_ORDER, ON_PAYMENT, ON_REFUND
-from payments.models import Notice, Payment, Refund
+from payments.models import Notice, Payment, PaymentQuerySet, Refund, RefundQuerySet
 
 # Asking about an order, cancelling it and refunding it are stories of payments.
 OrderAdmin.buttons = ON_ORDER
+
+
+class PaymentConcern(Concern):
+    """What the desk counts."""
+
+    rows = {
+        "unclear": (_("unclear for an hour"), PaymentQuerySet.unclear),
+        "late": (_("late money, not yet back"), PaymentQuerySet.late_money),
+        "due": (_("due now"), PaymentQuerySet.due),
+    }
+
+
+class RefundConcern(Concern):
+    """What the desk counts."""
+
+    rows = {
+        "unclear": (_("unclear for an hour"), RefundQuerySet.unclear),
+        "failed": (_("failed, the money still here"), RefundQuerySet.failed),
+        "due": (_("due now"), RefundQuerySet.due),
+    }
 
 
 class NoticeInline(ReadOnly, admin.TabularInline):
@@ -32,7 +53,7 @@ class RefundInline(ReadOnly, admin.TabularInline):
 class PaymentAdmin(ReadOnly, WithButtons):
     buttons = ON_PAYMENT
     list_display = ("out_trade_no", "order", "status", "amount", "trade_no", "paid_at")
-    list_filter = ("status", "created_at")
+    list_filter = (PaymentConcern, "status", "created_at")
     list_select_related = ("order",)
     list_per_page = 50
     search_fields = ("out_trade_no", "trade_no", "order__order_id", "order__user__username")
@@ -65,7 +86,7 @@ class NoticeAdmin(ReadOnly, WithButtons):
 class RefundAdmin(ReadOnly, WithButtons):
     buttons = ON_REFUND
     list_display = ("out_request_no", "payment", "amount", "status", "cause", "created_at")
-    list_filter = ("status", "cause", "created_at")
+    list_filter = (RefundConcern, "status", "cause", "created_at", "done_at")
     list_select_related = ("payment",)
     list_per_page = 50
     search_fields = (

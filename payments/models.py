@@ -65,6 +65,11 @@ class PaymentQuerySet(DueQuerySet):
         """Return the payment whose money the order has; a late one is not it."""
         return self.filter(order=order, trade_no=order.transaction_id or None).first()
 
+    def late_money(self) -> Self:
+        """Return what came in when nobody wanted it any more, and has not all gone back yet."""
+        not_back = Refund.objects.filter(cause=Refund.Cause.LATE, status__in=NOT_DONE)
+        return self.filter(status=Payment.Status.PAID, pk__in=not_back.values("payment"))
+
     @transaction.atomic
     def attempt(self, order: Order, *, kind: str = "page") -> Payment:
         """Return the open attempt to pay this order in this way, a new one if need be.
@@ -159,6 +164,11 @@ class Payment(Due):
         indexes = [
             models.Index(
                 fields=["paid_at"], condition=Q(paid_at__isnull=False), name="payment_paid_at"
+            ),
+            models.Index(
+                fields=["unclear_since"],
+                condition=Q(unclear_since__isnull=False),
+                name="payment_unclear",
             ),
         ]
         permissions = [("ask_payment", _("Can ask Alipay about a payment"))]
@@ -298,6 +308,12 @@ class Payment(Due):
     close.alters_data = True  # type: ignore[attr-defined]
 
 
+class RefundQuerySet(DueQuerySet):
+    def failed(self) -> Self:
+        """Return what Alipay refused, while it still holds money that could go back."""
+        return self.filter(status=Refund.Status.FAILED, payment__status=Payment.Status.PAID)
+
+
 class Refund(Due):
     """Money that goes back: asked for once, by a number that was written down before the call.
 
@@ -350,7 +366,7 @@ class Refund(Due):
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
-    objects = DueQuerySet.as_manager()
+    objects = RefundQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
@@ -361,8 +377,14 @@ class Refund(Due):
             models.UniqueConstraint(fields=["payment", "out_request_no"], name="refund_once"),
         ]
         indexes = [
+            models.Index(fields=["status", "cause"], name="refund_status"),
             models.Index(
                 fields=["done_at"], condition=Q(done_at__isnull=False), name="refund_done_at"
+            ),
+            models.Index(
+                fields=["unclear_since"],
+                condition=Q(unclear_since__isnull=False),
+                name="refund_unclear",
             ),
         ]
         permissions = [("approve_refund", _("Can approve a refund"))]
@@ -441,6 +463,8 @@ class Refund(Due):
 
 # Alipay has been asked, or is to be.
 OPEN_REFUNDS = (Refund.Status.REQUESTED, Refund.Status.UNKNOWN)
+# Their money has not moved so far.
+NOT_DONE = tuple(status for status in Refund.Status if status != Refund.Status.DONE)
 # Their money did not move, and will not.
 ENDED_IN_VAIN = (Refund.Status.FAILED, Refund.Status.DECLINED)
 

@@ -18,12 +18,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from core.admin import Exported, ReadOnly
+from core.admin import Concern, Exported, ReadOnly
 from core.spreadsheets import MAX_FILE, MAX_ROWS, Unreadable
 from products import bulk, imports, pictures
 from products.bulk import Change
 from products.forms import ProductForm, StockForm
-from products.models import Category, Product, StockMovement
+from products.models import Category, Product, ProductQuerySet, StockMovement
 from products.spreadsheets import COLUMNS, MOVEMENT_COLUMNS
 
 
@@ -43,13 +43,17 @@ class UploadForm(forms.Form):
     )
 
 
+class ProductConcern(Concern):
+    rows = {"low": (_("low stock"), ProductQuerySet.low)}
+
+
 @admin.register(Product)
 class ProductAdmin(Exported):
     form = ProductForm
     list_display = ("preview", "name", "category", "price", "stock", "is_on_sale", "updated_at")
     list_display_links = ("name",)
     list_editable = ("price", "stock", "is_on_sale")
-    list_filter = ("is_on_sale", "category")
+    list_filter = (ProductConcern, "is_on_sale", "category")
     list_select_related = ("category",)
     list_per_page = 50
     search_fields = ("name", "description")

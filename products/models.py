@@ -45,6 +45,10 @@ class ProductQuerySet(models.QuerySet["Product"]):
         """Return what a shopper may see, sold out or not."""
         return self.filter(is_on_sale=True)
 
+    def low(self) -> Self:
+        """Return what is on sale and of which few are left, or none."""
+        return self.on_sale().filter(stock__lte=settings.LOW_STOCK)
+
     def matching(self, *, q: str = "", category: str = "") -> Self:
         """Return the products whose name or description holds ``q``, in one category or in all."""
         found = self
