@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from core.admin import Concern, ReadOnly
 from core.buttons import WithButtons
 from orders.admin import OrderAdmin
+from payments import admin_journal  # noqa: F401  it registers itself
 from payments.buttons import ON_NOTICE, ON_ORDER, ON_PAYMENT, ON_REFUND
 from payments.models import Notice, Payment, PaymentQuerySet, Refund, RefundQuerySet
 

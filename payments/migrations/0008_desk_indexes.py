@@ -5,24 +5,31 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0005_desk_indexes'),
-        ('payments', '0007_replay_notice'),
+        ("orders", "0005_desk_indexes"),
+        ("payments", "0007_replay_notice"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('unclear_since__isnull', False)), fields=['unclear_since'], name='payment_unclear'),
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("unclear_since__isnull", False)),
+                fields=["unclear_since"],
+                name="payment_unclear",
+            ),
         ),
         migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(fields=['status', 'cause'], name='refund_status'),
+            model_name="refund",
+            index=models.Index(fields=["status", "cause"], name="refund_status"),
         ),
         migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(condition=models.Q(('unclear_since__isnull', False)), fields=['unclear_since'], name='refund_unclear'),
+            model_name="refund",
+            index=models.Index(
+                condition=models.Q(("unclear_since__isnull", False)),
+                fields=["unclear_since"],
+                name="refund_unclear",
+            ),
         ),
     ]
