@@ -229,6 +229,9 @@ class ImportDraft(models.Model):
     rows = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        default_permissions = ()  # it is nobody's page
+
     def __str__(self) -> str:
         return self.file_name
 

@@ -52,10 +52,12 @@ BUTTONS = {
     "payments_refund": pressed(approve=OWNER, decline=OWNER, retry=CASHIERS),
     "payments_notice": pressed(replay=OWNER),
 }
+FILES = {"import": (CLERKS, CLERKS), "export": (CLERKS, CLERKS)}
 PAGES = {
     "products_category": kept(CLERKS, deleted_by=OWNER),
-    "products_product": kept(CLERKS, deleted_by=OWNER),
-    "orders_order": looked_at(ALL) | BUTTONS["orders_order"],
+    "products_product": kept(CLERKS, deleted_by=OWNER) | FILES,
+    "products_stockmovement": looked_at(CLERKS) | {"export": (CLERKS, CLERKS)},
+    "orders_order": looked_at(ALL) | BUTTONS["orders_order"] | {"export": (ALL, ALL)},
     "payments_payment": looked_at(ALL) | BUTTONS["payments_payment"],
     "payments_refund": looked_at(ALL) | BUTTONS["payments_refund"],
     "payments_notice": looked_at(ALL) | BUTTONS["payments_notice"],
@@ -99,6 +101,7 @@ def rows(alice: User, bob: User, operator: User, tea: Product, settings: Any) ->
     return {
         "products_category": Category.objects.get(),
         "products_product": tea,
+        "products_stockmovement": tea.movements.first(),
         "orders_order": unpaid.order,
         "payments_payment": bought,
         "payments_payment_ask": unpaid,
@@ -119,7 +122,7 @@ def clients(alice: User) -> dict[str, Client]:
 
 def address_of(model: str, page: str, rows: dict[str, Any]) -> str:
     row = rows.get(f"{model}_{page}", rows[model])
-    arguments = [] if page in ("changelist", "add") else [row.pk]
+    arguments = {"changelist": [], "add": [], "import": [], "export": ["xlsx"]}.get(page, [row.pk])
     return reverse(f"admin:{model}_{page}", args=arguments)
 
 

@@ -28,7 +28,7 @@ def make_paid(order: Order, *, paid_at: datetime) -> None:
 
 
 def xlsx(client: Client, query: str = "") -> list[dict[str, Any]]:
-    content = client.get(f"{EXPORT}xlsx/{query}").getvalue()  # type: ignore[attr-defined]
+    content = client.get(f"{EXPORT}xlsx/{query}").getvalue()
     sheet = load_workbook(io.BytesIO(content)).active
     assert sheet
     headings, *rows = sheet.iter_rows(values_only=True)
@@ -80,7 +80,7 @@ def test_the_filters_of_the_list_hold_for_the_file(
 def test_a_trade_number_stays_whole_in_a_csv(operators: Client, alice: User, tea: Product) -> None:
     make_paid(make_order(alice, tea), paid_at=datetime(2026, 9, 1, tzinfo=UTC))
 
-    content = operators.get(f"{EXPORT}csv/").getvalue().decode("utf-8-sig")  # type: ignore[attr-defined]
+    content = operators.get(f"{EXPORT}csv/").getvalue().decode("utf-8-sig")
     headings, row = csv.reader(io.StringIO(content))
 
     # Excel rounds a number of 28 digits; the tab makes it a text, as in Alipay's own bills.

@@ -24,13 +24,13 @@ def _in_english(settings: Any) -> None:
 
 
 def csv_rows(client: Client, address: str) -> list[list[str]]:
-    content = client.get(address).getvalue()  # type: ignore[attr-defined]
+    content = client.get(address).getvalue()
     assert content.startswith(b"\xef\xbb\xbf")
     return list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
 
 
 def xlsx_cells(client: Client, address: str) -> list[list[Any]]:
-    content = client.get(address).getvalue()  # type: ignore[attr-defined]
+    content = client.get(address).getvalue()
     sheet = load_workbook(io.BytesIO(content)).active
     assert sheet
     return [list(row) for row in sheet.iter_rows()]

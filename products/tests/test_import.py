@@ -10,7 +10,6 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.test import Client
 from django.utils.translation import override
 from openpyxl import Workbook, load_workbook
@@ -40,8 +39,8 @@ def xlsx_file(*rows: list[object]) -> Any:
     return SimpleUploadedFile("goods.xlsx", data.getvalue())
 
 
-def upload(client: Client, file: Any) -> HttpResponse:
-    return client.post(IMPORT, {"file": file})  # type: ignore[return-value]
+def upload(client: Client, file: Any) -> Any:
+    return client.post(IMPORT, {"file": file})
 
 
 def troubles(response: Any) -> list[tuple[int, str]]:
@@ -49,9 +48,9 @@ def troubles(response: Any) -> list[tuple[int, str]]:
     return [(row, column) for row, column, _words in response.context["outcome"].troubles]
 
 
-def confirm(client: Client, response: Any) -> HttpResponse:
+def confirm(client: Client, response: Any) -> Any:
     draft = response.context["outcome"].draft
-    return client.post(IMPORT, {"draft": draft.pk})  # type: ignore[return-value]
+    return client.post(IMPORT, {"draft": draft.pk})
 
 
 def goods() -> list[tuple[str, Decimal, int]]:
@@ -97,7 +96,7 @@ def test_an_export_comes_back_without_a_change(operators: Client, tea: Product) 
     make_product(name="'=2")
 
     for kind in ("csv", "xlsx"):
-        exported = operators.get(f"{EXPORT}{kind}/").getvalue()  # type: ignore[attr-defined]
+        exported = operators.get(f"{EXPORT}{kind}/").getvalue()
         outcome = upload(operators, SimpleUploadedFile("b", exported)).context["outcome"]
 
         assert (outcome.unchanged, outcome.rows, outcome.troubles) == (3, [], [])
@@ -254,7 +253,7 @@ def test_a_wrong_cell_is_named(operators: Client, tea: Product, column: str, cel
     heading = {"price": "price (yuan)", "is_on_sale": "on sale", "id": "product number"}
     assert response.status_code == 422
     assert troubles(response) == [(3, heading.get(column, column))]
-    assert response.context["outcome"].draft is None  # type: ignore[attr-defined]
+    assert response.context["outcome"].draft is None
     assert goods() == [("龙井 tea", Decimal("9.90"), 10)]
 
 
@@ -312,7 +311,7 @@ def test_what_is_no_table_is_refused_beside_the_input(
     response = upload(operators, SimpleUploadedFile("goods.csv", content))
 
     assert response.status_code == 422
-    assert list(response.context["form"].errors) == ["file"]  # type: ignore[attr-defined]
+    assert list(response.context["form"].errors) == ["file"]
     assert goods() == []
 
 
@@ -381,7 +380,7 @@ def test_a_preview_of_many_rows_asks_few_questions(
 
 
 def test_the_first_sheet_that_was_open_is_read(operators: Client, tea: Product) -> None:
-    exported = operators.get(f"{EXPORT}xlsx/").getvalue()  # type: ignore[attr-defined]
+    exported = operators.get(f"{EXPORT}xlsx/").getvalue()
     book = load_workbook(io.BytesIO(exported))
     book.create_sheet("notes").append(["nothing of interest"])
     data = io.BytesIO()
