@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,13 +25,13 @@ IMPORT = "/admin/products/product/import/"
 EXPORT = "/admin/products/product/export/"
 
 
-def csv_file(*rows: list[object], encoding: str = "utf-8", name: str = "goods.csv") -> Any:
+def csv_file(*rows: Sequence[object], encoding: str = "utf-8", name: str = "goods.csv") -> Any:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return SimpleUploadedFile(name, text.getvalue().encode(encoding))
 
 
-def xlsx_file(*rows: list[object]) -> Any:
+def xlsx_file(*rows: Sequence[object]) -> Any:
     book = Workbook()
     for row in rows:
         book.active.append(row)  # type: ignore[union-attr]
