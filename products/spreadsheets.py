@@ -92,8 +92,8 @@ class Stock(Optional):
         left = instance.stock + instance.stock_difference
         if not 0 <= left <= MAX_STOCK:
             raise ValueError(
-                _("There are %(stock)s now: %(difference)+d is not possible.")
-                % {"stock": instance.stock, "difference": instance.stock_difference}
+                _("There are %(stock)s now: %(difference)s is not possible.")
+                % {"stock": instance.stock, "difference": f"{instance.stock_difference:+}"}
             )
         if instance.stock_difference and not kwargs["user"].has_perm("products.correct_stock"):
             raise ValueError(_("You may not correct the stock; leave the cell empty."))
@@ -261,7 +261,8 @@ def changes(product: Any) -> list[tuple[str, str, str]]:
     """Return what a row changes: the column's heading, what stood there and what will."""
     if not product.before:
         told = ("category", "price", "stock", "is_on_sale")
-        return [(str(HEADINGS[name]), "", words(getattr(product, name))) for name in told]
+        shown = ((name, words(getattr(product, name))) for name in told)
+        return [(str(HEADINGS[name]), "", new) for name, new in shown if new]
     found = [
         (str(HEADINGS[name]), words(old), words(getattr(product, name)))
         for name, old in product.before.items()

@@ -25,16 +25,16 @@ IMPORT = "/admin/products/product/import/"
 EXPORT = "/admin/products/product/export/"
 
 
-def csv_file(*rows: Sequence[object], encoding: str = "utf-8", name: str = "goods.csv") -> Any:
+def csv_file(*rows: Sequence[Any], encoding: str = "utf-8", name: str = "goods.csv") -> Any:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return SimpleUploadedFile(name, text.getvalue().encode(encoding))
 
 
-def xlsx_file(*rows: Sequence[object]) -> Any:
+def xlsx_file(*rows: Sequence[Any]) -> Any:
     book = Workbook()
     for row in rows:
-        book.active.append(row)  # type: ignore[union-attr]
+        book.active.append(row)
     data = io.BytesIO()
     book.save(data)
     return SimpleUploadedFile("goods.xlsx", data.getvalue())
@@ -247,7 +247,7 @@ def test_a_wrong_cell_is_named(operators: Client, tea: Product, column: str, cel
     headings = ["id", "name", "price", "stock", "description", "category", "is_on_sale"]
     good: dict[str, object] = {"id": tea.pk, "price": "7"}
     wrong = {"name": "cup", "price": "7"} | {column: cell}
-    rows = [[row.get(key, "") for key in headings] for row in (good, wrong)]
+    rows = [[str(row.get(key, "")) for key in headings] for row in (good, wrong)]
 
     response = upload(operators, csv_file(headings, *rows))
 
@@ -260,7 +260,7 @@ def test_a_wrong_cell_is_named(operators: Client, tea: Product, column: str, cel
 
 def test_every_wrong_cell_is_named_at_once(operators: Client, tea: Product) -> None:
     headings = ["id", "name", "price", "stock", "category"]
-    rows = [["", "cup", "0", "-1", "shoes"], [], [tea.pk, "y" * 200, "x", "", ""]]
+    rows: list[list[Any]] = [["", "cup", "0", "-1", "shoes"], [], [tea.pk, "y" * 200, "x", "", ""]]
 
     response = upload(operators, csv_file(headings, *rows))
 
