@@ -1,27 +1,51 @@
 """The letters, to look at; and the one thing to do: send one again."""
 
-from django.contrib import admin, messages
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ObjectDoesNotExist
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core.admin import ReadOnly
+from core.buttons import Button, WithButtons
 from letters import post
 from letters.models import Letter
 from orders.models import Order
 
 
+def again(letter: Letter, *, by: Any) -> str:
+    copy = post.again(letter, by=by)
+    return gettext("The letter goes to {to} once more.").format(to=copy.to)
+
+
+def what_sending_again_does(letter: Letter) -> str:
+    return gettext("The letter “{kind}” about order {order} is sent once more, to {to}.").format(
+        kind=letter.get_kind_display(),
+        order=letter.event.order,
+        to=letter.event.order.user.email or letter.to,
+    )
+
+
+AGAIN = Button(
+    name="again",
+    permission="letters.resend_letter",
+    label=_("Send again"),
+    question=what_sending_again_does,
+    do=again,
+    makes_sense=lambda letter: not letter.is_waiting,
+)
+
+
 @admin.register(Letter)
-class LetterAdmin(ReadOnly, admin.ModelAdmin):
+class LetterAdmin(ReadOnly, WithButtons):
+    buttons = [AGAIN]
     list_display = ("written_at", "order", "kind", "to", "copy", "status", "tries", "sent_at")
     list_filter = ("status", "kind", "language", "written_at")
     list_select_related = ("event__order",)
     list_per_page = 50
     search_fields = ("event__order__order_id", "event__order__user__username", "to")
     search_help_text = "order_id · username · email"
-    change_form_template = "admin/letters/letter/change_form.html"
     fields = (
         *("order", "kind", "to", "language", "copy", "asked_by", "status", "tries"),
         *("due_at", "last_error", "written_at", "sent_at", "number", "text"),
@@ -38,32 +62,3 @@ class LetterAdmin(ReadOnly, admin.ModelAdmin):
             return str(post.message_of(letter).body)
         except ObjectDoesNotExist as trouble:
             return str(trouble)
-
-    def get_urls(self) -> list[URLPattern]:
-        again = path(
-            "<int:letter_id>/again/",
-            self.admin_site.admin_view(self.again),
-            name="letters_letter_again",
-        )
-        return [again, *super().get_urls()]
-
-    def again(self, request: HttpRequest, letter_id: int) -> HttpResponse:
-        """Ask whether it is meant; then write a copy, and let the worker send it."""
-        if not request.user.has_perm("letters.resend_letter"):
-            raise PermissionDenied
-        letter = get_object_or_404(
-            Letter.objects.select_related("event__order__user"), pk=letter_id
-        )
-        if request.method == "POST":
-            copy = post.again(letter, by=request.user)
-            self.log_change(request, letter, f"sent again to {copy.to}: copy {copy.copy}")
-            messages.success(request, _("The letter is on its way; look here what became of it."))
-            return redirect("admin:letters_letter_change", copy.pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Send again"),
-            "letter": letter,
-            "to": letter.event.order.user.email or letter.to,
-            "opts": self.opts,
-        }
-        return render(request, "admin/letters/letter/again.html", context)

@@ -27,6 +27,7 @@ from django.utils import timezone, translation
 
 from core.due import whatever_happens
 from core.money import yuan
+from letters.exceptions import StillOnItsWay
 from letters.models import MAX_TRIES, Letter
 from letters.words import lines_of, subject, words_of
 from orders.models import Event
@@ -72,7 +73,7 @@ def write_letters() -> int:
 def again(letter: Letter, *, by: Any) -> Letter:
     """Write a letter again, to where its buyer wants letters now; return the copy.
 
-    A copy that still waits is not written twice: a second click returns the first one's.
+    Raise StillOnItsWay while one of its copies waits: a second click sends nothing more.
     """
     with transaction.atomic():
         # The first copy's row is the lock of all.
@@ -80,7 +81,7 @@ def again(letter: Letter, *, by: Any) -> Letter:
         first = copies.select_for_update().get(copy=1)
         last = copies.latest("copy")
         if last.is_waiting:
-            return last
+            raise StillOnItsWay
         copy = Letter.of(letter.event, copy=last.copy + 1, asked_by=by)
         copy.to = copy.to or first.to
         copy.save()

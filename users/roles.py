@@ -1,6 +1,7 @@
 """Who of the staff may do what: three roles, as Django's groups.
 
-    clerk     looks after the goods; sees orders, payments, refunds and what Alipay sent
+    clerk     looks after the goods; sees orders, payments, refunds and what Alipay sent, and sends
+              a letter again
     cashier   sees the same of orders and payments; asks Alipay, cancels, refunds up to the limit
     owner     everything of the shop, what a second operator must approve, and who is who
 
@@ -13,20 +14,21 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 
 # Whose every permission the owner has.
-SHOP = ("products", "orders", "payments")
-MONEY_IN_VIEW = (
+SHOP = ("products", "orders", "payments", "letters")
+IN_VIEW_OF_ALL = (
     *("orders.view_order", "orders.view_orderitem", "orders.view_event"),
     *("payments.view_payment", "payments.view_refund", "payments.view_notice"),
+    *("letters.view_letter", "letters.resend_letter"),
 )
 ROLES = {
     "clerk": (
-        *MONEY_IN_VIEW,
+        *IN_VIEW_OF_ALL,
         *("products.view_category", "products.add_category", "products.change_category"),
         *("products.view_product", "products.add_product", "products.change_product"),
         *("products.view_stockmovement", "products.correct_stock"),
     ),
     "cashier": (
-        *MONEY_IN_VIEW,
+        *IN_VIEW_OF_ALL,
         *("payments.ask_payment", "payments.add_refund", "orders.cancel_order"),
     ),
     # Nobody is deleted: who leaves is made inactive, and what they did keeps its name.

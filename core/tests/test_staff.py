@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from conftest import login, make_order, make_staff
+from letters.models import Letter
 from orders.models import Order
 from payments.models import Notice, Payment, Refund
 from payments.refunds import request_refund
@@ -51,6 +52,7 @@ BUTTONS = {
     "payments_payment": pressed(ask=CASHIERS, refund=CASHIERS),
     "payments_refund": pressed(approve=OWNER, decline=OWNER, retry=CASHIERS),
     "payments_notice": pressed(replay=OWNER),
+    "letters_letter": pressed(again=ALL),
 }
 FILES = {"import": (CLERKS, CLERKS), "export": (CLERKS, CLERKS)}
 PAGES = {
@@ -61,6 +63,7 @@ PAGES = {
     "payments_payment": looked_at(ALL) | BUTTONS["payments_payment"],
     "payments_refund": looked_at(ALL) | BUTTONS["payments_refund"],
     "payments_notice": looked_at(ALL) | BUTTONS["payments_notice"],
+    "letters_letter": looked_at(ALL) | BUTTONS["letters_letter"],
     # Nobody is deleted: who leaves is made inactive.
     "users_user": kept(OWNER, deleted_by=NONE),
     "auth_user": {"password_change": (OWNER, OWNER)},
@@ -108,10 +111,17 @@ def rows(alice: User, bob: User, operator: User, tea: Product, settings: Any) ->
         "payments_refund": waiting,
         "payments_refund_retry": Refund.objects.get(pk=failed.pk),
         "payments_notice": Notice.objects.create(raw="a=b", verdict="REFUSED", reason="sign"),
+        "letters_letter": letter_about(unpaid.order),
         "users_user": bob,
         "auth_user": bob,
         "auth_group": Group.objects.create(name="porter"),
     }
+
+
+def letter_about(order: Order) -> Letter:
+    return Letter.objects.create(
+        event=order.events.earliest("id"), kind="PLACED", to="alice@example.com", status="SENT"
+    )
 
 
 @pytest.fixture
@@ -128,7 +138,7 @@ def address_of(model: str, page: str, rows: dict[str, Any]) -> str:
 
 def everything() -> dict[str, list[Any]]:
     """Return every row of the shop's, and the staff's log."""
-    labels = ("users", "products", "orders", "payments", "admin", "auth")
+    labels = ("users", "products", "orders", "payments", "letters", "admin", "auth")
     models = [each for label in labels for each in apps.get_app_config(label).get_models()]
     return {
         each._meta.label: list(each._default_manager.order_by("pk").values()) for each in models
@@ -195,6 +205,7 @@ def test_what_makes_no_sense_is_not_shown(rows: dict[str, Any], operators: Clien
     refund, payment = rows["payments_refund"], rows["payments_payment"]
     Refund.objects.update(status="DONE")
     Notice.objects.update(verdict="SETTLED")
+    Letter.objects.update(status="WAITING")
     Order.objects.update(status="CANCELLED")
 
     pages = [

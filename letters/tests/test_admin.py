@@ -34,8 +34,11 @@ def again(letter: Letter) -> str:
 def test_the_admin_shows_what_a_letter_says(operators: Client, letter: Letter) -> None:
     page = operators.get(f"{LIST}{letter.pk}/change/").content.decode()
 
-    for word in (letter.event.order.order_id, "alice@example.com", "龙井 tea", again(letter)):
+    for word in (letter.event.order.order_id, "alice@example.com", "龙井 tea"):
         assert word in page
+    assert again(letter) not in page  # it is still on its way
+    post.send_what_is_due()
+    assert again(letter) in operators.get(f"{LIST}{letter.pk}/change/").content.decode()
 
 
 @pytest.mark.parametrize(("status", "rows"), [("WAITING", 1), ("FAILED", 0)])
@@ -83,13 +86,13 @@ def test_a_letter_is_sent_again_to_the_address_of_now(
     post.send_what_is_due()
 
     copy = Letter.objects.get(copy=2)
-    assert (response.status_code, response["Location"]) == (302, f"{LIST}{copy.pk}/change/")
+    assert (response.status_code, response["Location"]) == (302, f"{LIST}{letter.pk}/change/")
     assert (copy.to, copy.language, copy.asked_by) == ("new@example.com", "en", operator)
     assert [message.to for message in mail.outbox] == [["alice@example.com"], ["new@example.com"]]
     assert copy.number != letter.number
     logged = LogEntry.objects.get()
     assert (logged.user, logged.object_id) == (operator, str(letter.pk))
-    assert "new@example.com" in logged.change_message
+    assert "again" in logged.change_message
     assert post.write_letters() == 0
 
 
@@ -110,6 +113,9 @@ def test_a_second_click_sends_nothing_more(operators: Client, letter: Letter) ->
     post.send_what_is_due()
 
     assert len(mail.outbox) == 2
+    assert [entry.change_message for entry in LogEntry.objects.order_by("id")] == [
+        *("again", "again: refused, letter-still-on-its-way")
+    ]
 
 
 def test_an_address_that_was_taken_back_is_kept_for_the_copy(
