@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from core.admin import Exported, ReadOnly
@@ -16,6 +17,9 @@ class OrderItemInline(ReadOnly, admin.TabularInline):
     fields = ("product", "product_name", "price_at_purchase", "quantity")
     readonly_fields = fields
     extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderItem]:
+        return super().get_queryset(request).select_related("product")
 
 
 @admin.register(Order)
