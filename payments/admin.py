@@ -6,9 +6,20 @@ from django.utils.translation import gettext_lazy as _
 from core.admin import Concern, ReadOnly
 from core.buttons import WithButtons
 from orders.admin import OrderAdmin
-from payments import admin_journal  # noqa: F401  it registers itself
+from payments.admin_books import BillAdmin, DifferenceAdmin
+from payments.admin_journal import JournalEntryAdmin
 from payments.buttons import ON_NOTICE, ON_ORDER, ON_PAYMENT, ON_REFUND
 from payments.models import Notice, Payment, PaymentQuerySet, Refund, RefundQuerySet
+
+# Django looks for pages here only.
+__all__ = [
+    "BillAdmin",
+    "DifferenceAdmin",
+    "JournalEntryAdmin",
+    "NoticeAdmin",
+    "PaymentAdmin",
+    "RefundAdmin",
+]
 
 # Asking about an order, cancelling it and refunding it are stories of payments.
 OrderAdmin.buttons = ON_ORDER

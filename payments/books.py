@@ -15,6 +15,7 @@ from core.due import Due, DueQuerySet
 from core.money import MoneyField
 from payments.alipay import BEIJING
 from payments.bills import MAX_NUMBER, Totals
+from payments.exceptions import DifferenceNotOpen
 
 # When a day's bill is fetched, the next morning in Beijing: Alipay makes it at about nine.
 READY = time(10)
@@ -278,17 +279,16 @@ class Difference(models.Model):
         """Say what to do about it."""
         return ADVICE[self.kind, self.movement]
 
-    def resolve(self, *, reason: str, by: Any) -> bool:
-        """Record why it may stand; return whether it was still open."""
-        still_open = Difference.objects.open().filter(pk=self.pk)
-        return bool(
-            still_open.update(
-                status=Difference.Status.RESOLVED,
-                resolution=reason,
-                resolved_by=by,
-                resolved_at=timezone.now(),
-            )
-        )
+    def resolve(self, *, reason: str, by: Any) -> None:
+        """Record why it may stand; raise DifferenceNotOpen when somebody, or a run, was faster."""
+        resolved = Difference.objects.open().filter(pk=self.pk)
+        if not resolved.update(
+            status=Difference.Status.RESOLVED,
+            resolution=reason,
+            resolved_by=by,
+            resolved_at=timezone.now(),
+        ):
+            raise DifferenceNotOpen
 
     resolve.alters_data = True  # type: ignore[attr-defined]
 

@@ -20,7 +20,8 @@ Problem
 ├── SecondOperatorNeeded    whoever asked for a refund can not approve it
 ├── RefundNotFailed         only one that failed is tried again
 ├── NoticeAccepted          there is nothing to mend by replaying it
-└── NoticeStillRefused      replayed, and refused again
+├── NoticeStillRefused      replayed, and refused again
+└── DifferenceNotOpen       resolved by somebody else, or mended meanwhile
 """
 
 from decimal import Decimal
@@ -143,3 +144,9 @@ class NoticeStillRefused(Problem):
 
     def __init__(self, refusal: Refused) -> None:
         super().__init__(_("It failed this check: {check}").format(check=refusal))
+
+
+class DifferenceNotOpen(Problem):
+    status, slug = 409, "difference-not-open"
+    title = _("This difference is no longer open")
+    detail = _("Somebody else has resolved it, or it has been mended meanwhile.")

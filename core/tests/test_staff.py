@@ -4,6 +4,7 @@ A new page must be named here, or the first test fails.
 """
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +19,7 @@ from django.urls import reverse
 from conftest import login, make_order, make_staff
 from letters.models import Letter
 from orders.models import Order
-from payments.models import Notice, Payment, Refund
+from payments.models import Bill, Difference, Notice, Payment, Refund
 from payments.refunds import request_refund
 from payments.tests.alipay_side import paid
 from products.models import Category, Product
@@ -53,6 +54,8 @@ BUTTONS = {
     "payments_refund": pressed(approve=OWNER, decline=OWNER, retry=CASHIERS),
     "payments_notice": pressed(replay=OWNER),
     "letters_letter": pressed(again=ALL),
+    "payments_bill": pressed(again=CASHIERS),
+    "payments_difference": pressed(resolve=OWNER),
 }
 FILES = {"import": (CLERKS, CLERKS), "export": (CLERKS, CLERKS)}
 PAGES = {
@@ -64,6 +67,9 @@ PAGES = {
     "payments_refund": looked_at(ALL) | BUTTONS["payments_refund"],
     "payments_notice": looked_at(ALL) | BUTTONS["payments_notice"],
     "letters_letter": looked_at(ALL) | BUTTONS["letters_letter"],
+    "payments_bill": looked_at(ALL) | BUTTONS["payments_bill"] | {"raw": (ALL, ALL)},
+    "payments_difference": looked_at(ALL) | BUTTONS["payments_difference"],
+    "payments_journalentry": looked_at(OWNER) | {"export": (OWNER, OWNER)},
     # Nobody is deleted: who leaves is made inactive.
     "users_user": kept(OWNER, deleted_by=NONE),
     "auth_user": {"password_change": (OWNER, OWNER)},
@@ -101,6 +107,8 @@ def rows(alice: User, bob: User, operator: User, tea: Product, settings: Any) ->
     waiting = request_refund(bought, amount=Decimal("6.00"), by=operator, reason="broken")
     failed = request_refund(bought, amount=Decimal("1.00"), by=operator)
     Refund.objects.filter(pk=failed.pk).update(status="FAILED")
+    bill = Bill.objects.create(day=date(2026, 11, 21), status="MALFORMED", raw=b"oops")
+    unknown = {"movement": "PAYMENT", "out_trade_no": "UNKNOWN"}
     return {
         "products_category": Category.objects.get(),
         "products_product": tea,
@@ -112,6 +120,9 @@ def rows(alice: User, bob: User, operator: User, tea: Product, settings: Any) ->
         "payments_refund_retry": Refund.objects.get(pk=failed.pk),
         "payments_notice": Notice.objects.create(raw="a=b", verdict="REFUSED", reason="sign"),
         "letters_letter": letter_about(unpaid.order),
+        "payments_bill": bill,
+        "payments_difference": bill.differences.create(kind="ONLY_THERE", **unknown, seen_in=1),
+        "payments_journalentry": bought.journal.get(),
         "users_user": bob,
         "auth_user": bob,
         "auth_group": Group.objects.create(name="porter"),
@@ -206,6 +217,7 @@ def test_what_makes_no_sense_is_not_shown(rows: dict[str, Any], operators: Clien
     Refund.objects.update(status="DONE")
     Notice.objects.update(verdict="SETTLED")
     Letter.objects.update(status="WAITING")
+    Difference.objects.update(status="MENDED")
     Order.objects.update(status="CANCELLED")
 
     pages = [
@@ -220,5 +232,6 @@ def test_what_makes_no_sense_is_not_shown(rows: dict[str, Any], operators: Clien
         for page in buttons
         if any(address_of(model, page, rows) in shown for shown in pages)
     ]
-    # An attempt to pay a cancelled order is still open, and a part of the payment is left.
-    assert shown == ["orders_order_ask", "payments_payment_refund"]
+    # An attempt to pay a cancelled order is still open, a part of the payment is left, and any day
+    # can be run again.
+    assert shown == ["orders_order_ask", "payments_payment_refund", "payments_bill_again"]

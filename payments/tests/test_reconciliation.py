@@ -15,7 +15,7 @@ from conftest import Sandbox, make_order, make_product
 from payments import alipay, bills, journal, reconciliation, refunds
 from payments.alipay import BEIJING
 from payments.books import Bill, Difference
-from payments.exceptions import BillBeingRead
+from payments.exceptions import BillBeingRead, DifferenceNotOpen
 from payments.journal import Account, JournalEntry
 from payments.models import Payment, Refund
 from payments.tests import bill_maker
@@ -359,14 +359,15 @@ def test_a_difference_that_was_resolved_stays_so(
     Payment.objects.update(amount="9.91")
     world.morning_after()
     run()
-    assert Difference.objects.get().resolve(reason="known", by=operator)
+    Difference.objects.get().resolve(reason="known", by=operator)
 
     run()
 
     difference = Difference.objects.get()
     assert (difference.status, difference.resolved_by) == ("RESOLVED", operator)
     assert (difference.resolution, found()) == ("known", [])
-    assert not difference.resolve(reason="twice", by=operator)
+    with pytest.raises(DifferenceNotOpen):
+        difference.resolve(reason="twice", by=operator)
 
 
 # -- midnight --------------------------------------------------------------------------------------
