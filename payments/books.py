@@ -314,8 +314,8 @@ _AMOUNT = _(
     "anything else is refunded; say here what it was."
 )
 _PAYMENT_STATUS = _(
-    "Alipay took the money, and here it is not paid. Ask Alipay about it on the payment's page, "
-    "then run the day again."
+    "Alipay took the money, and here it is not paid. Run the day again: Alipay is asked about it. "
+    "If it stays, the money went back in Alipay's console already; look there, and say so here."
 )
 _REFUND_STATUS = _(
     "Alipay gave the money back, and here the refund is not done. Try the refund again: its number "

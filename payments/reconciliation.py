@@ -16,7 +16,6 @@ difference, what no longer does has been mended, and what somebody resolved stay
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import IO, Any
@@ -25,17 +24,12 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from core.due import whatever_happens
-from payments import alipay, bills, expiry, journal, refunds
+from payments import alipay, bills
 from payments.bills import BillFile, Row, Totals
-from payments.books import Bill, Difference, midnight
-from payments.exceptions import (
-    AlipaySaysNo,
-    BillBeingRead,
-    BillMalformed,
-    Refused,
-    ResultUnknown,
-)
-from payments.journal import JournalEntry
+from payments.books import MAX_RAW, Bill, Difference, midnight
+from payments.exceptions import AlipaySaysNo, BillBeingRead, BillMalformed, ResultUnknown
+from payments.fees import book_fees
+from payments.mending import SETTLED, Ours, ask, can_be_mended, is_another_amount, is_settled
 from payments.models import Payment, Refund
 
 logger = logging.getLogger(__name__)
@@ -49,8 +43,6 @@ BELIEVED, BELIEVED_AGAINST_US = timedelta(hours=12), timedelta(days=2, hours=12)
 CLOCKS = timedelta(minutes=5)
 # After so many unclear answers in a row Alipay can not be reached; the bill is due again.
 PATIENCE = 3
-
-SETTLED = (Payment.Status.PAID, Payment.Status.REFUNDED)
 
 Progress = Callable[[int, int], None]
 
@@ -111,15 +103,14 @@ def no_bill(bill: Bill) -> None:
     believed = BELIEVED_AGAINST_US if ours_unbilled(bill.day) else BELIEVED
     if bill.status == Bill.Status.READ:
         bill.mark_gone()
-        return
-    if passed < believed:
+    elif passed < believed:
         logger.info("Bill %s: not there yet", bill)
         bill.mark_waiting("BILL_NOT_EXIST")
-        return
-    comparison = Comparison(bill)
-    comparison.miss_ours()
-    comparison.end()
-    bill.mark_empty()
+    else:
+        comparison = Comparison(bill)
+        comparison.miss_ours()
+        comparison.end()
+        bill.mark_empty()
 
 
 def read(bill: Bill, file: IO[bytes], *, progress: Progress) -> None:
@@ -130,7 +121,7 @@ def read(bill: Bill, file: IO[bytes], *, progress: Progress) -> None:
     except BillMalformed as malformed:
         logger.error("Bill %s: a person must look: %s", bill, malformed)
         file.seek(0)
-        bill.mark_malformed(str(malformed), raw=file.read(bills.MAX_DOWNLOAD))
+        bill.mark_malformed(str(malformed), raw=file.read(MAX_RAW))
         return
     comparison = compare(bill, bill_file.rows(), totals, progress=progress)
     bill.mark_read(totals, unclear=comparison.unclear)
@@ -160,47 +151,6 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     rows = iter(rows)
     while batch := list(islice(rows, BATCH)):
         yield batch
-
-
-@dataclass
-class Ours:
-    """What the shop knows of some rows, in two queries."""
-
-    payments: dict[str, Payment] = field(default_factory=dict)
-    refunds: dict[tuple[str, str], Refund] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, rows: Iterable[Row]) -> "Ours":
-        paid = {row.out_trade_no for row in rows}
-        refunded = {row.out_trade_no for row in rows if row.is_refund}
-        payments = Payment.objects.filter(out_trade_no__in=paid)
-        refunds = Refund.objects.filter(payment__out_trade_no__in=refunded)
-        return cls(
-            payments={payment.out_trade_no: payment for payment in payments},
-            refunds={
-                (refund.payment.out_trade_no, refund.out_request_no): refund
-                for refund in refunds.select_related("payment")
-            }
-            if refunded
-            else {},
-        )
-
-    def row(self, row: Row) -> Payment | Refund | None:
-        """Return the payment or refund that a row is about."""
-        if row.is_refund:
-            return self.refunds.get((row.out_trade_no, row.out_request_no))
-        return self.payments.get(row.out_trade_no)
-
-
-def is_settled(mine: Payment | Refund) -> bool:
-    """Whether the shop knows that this money moved."""
-    if isinstance(mine, Refund):
-        return mine.status == Refund.Status.DONE
-    return mine.status in SETTLED
-
-
-def is_another_amount(mine: Payment | Refund, row: Row) -> bool:
-    return not mine.amount == row.amount == row.received
 
 
 class Comparison:
@@ -358,77 +308,3 @@ def within(
     query: models.QuerySet[Any], name: str, span: tuple[datetime, datetime]
 ) -> models.QuerySet[Any]:
     return query.filter(billed_on=None, **{f"{name}__gte": span[0], f"{name}__lt": span[1]})
-
-
-# -- mend ------------------------------------------------------------------------------------------
-
-
-def can_be_mended(row: Row, ours: Ours) -> bool:
-    """Whether Alipay, asked, may tell what the shop does not know yet.
-
-    Where the amounts differ, nothing is asked for in the shop's name: a person must look.
-    """
-    mine = ours.row(row)
-    if isinstance(mine, Refund):
-        return mine.is_open and not is_another_amount(mine, row)
-    if isinstance(mine, Payment):
-        return mine.status not in SETTLED and not is_another_amount(mine, row)
-    return row.is_refund and bool(row.out_request_no) and row.out_trade_no in ours.payments
-
-
-def ask(row: Row, ours: Ours) -> bool:
-    """Ask Alipay about what a row tells, and write down its answer; return whether it is clear."""
-    payment, mine = ours.payments[row.out_trade_no], ours.row(row)
-    if isinstance(mine, Refund):
-        refunds.send(mine)
-        mine.refresh_from_db(fields=["status"])
-        return not mine.is_open
-    if not is_settled(payment) and not expiry.ask(payment):
-        return False
-    return not row.is_refund or import_refund(payment, row)
-
-
-def import_refund(payment: Payment, row: Row) -> bool:
-    """Write down a refund that nobody here asked for; return whether Alipay's answer is clear."""
-    try:
-        refunds.import_refund(payment, out_request_no=row.out_request_no)
-    except ResultUnknown as unknown:
-        logger.warning("Refund %s: Alipay does not say: %s", row.out_request_no, unknown)
-        return False
-    except (AlipaySaysNo, Refused) as refusal:
-        logger.error("Refund %s: a person must look: %s", row.out_request_no, refusal)
-    return True
-
-
-# -- book ------------------------------------------------------------------------------------------
-
-
-def book_fees(known: list[tuple[Row, Any]]) -> None:
-    """Write the fees of some rows into the journal, each once, at the time of its row."""
-    fees = [fee_of(row, mine) for row, mine in known if row.fee and is_settled(mine)]
-    booked = fees_booked(fees)
-    journal.JournalEntry.objects.bulk_create(
-        [fee for fee in fees if (fee.what, fee.payment_id, fee.refund_id) not in booked],
-        ignore_conflicts=True,  # another day's run may be faster
-    )
-
-
-def fees_booked(fees: list[JournalEntry]) -> set[tuple[str, int, int | None]]:
-    """Return which of these are in the journal already."""
-    of_these = JournalEntry.objects.filter(payment__in=[fee.payment_id for fee in fees])
-    booked = of_these.filter(what__in=[journal.What.FEE, journal.What.FEE_BACK])
-    return set(booked.values_list("what", "payment_id", "refund_id"))
-
-
-def fee_of(row: Row, mine: Payment | Refund) -> JournalEntry:
-    what = journal.What.FEE if row.fee > 0 else journal.What.FEE_BACK
-    debit, credit = journal.LEGS[what]
-    return JournalEntry(
-        at=row.completed_at,
-        what=what,
-        debit=debit,
-        credit=credit,
-        amount=abs(row.fee),
-        payment_id=mine.payment_id if isinstance(mine, Refund) else mine.pk,
-        refund_id=mine.pk if isinstance(mine, Refund) else None,
-    )

@@ -227,6 +227,29 @@ def test_what_alipay_leaves_unclear_is_asked_again(world: World, alice: User, te
     assert Difference.objects.get().status == "MENDED"
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "reset"},
+        {"kind": "refuse", "code": "40005", "sub_code": "isv.app-call-limited"},
+    ],
+)
+def test_a_refund_that_can_not_be_imported_now_is_imported_later(
+    world: World, alice: User, tea: Product, fault: dict[str, str]
+) -> None:
+    payment = world.sell(alice, tea)
+    in_console(world, payment, "1.00", "console-1")
+    world.morning_after()
+    world.fault(fault.pop("kind"), "alipay.trade.fastpay.refund.query", **fault)
+
+    run()
+    assert found() == [("ONLY_THERE", "REFUND", payment.out_trade_no, "console-1")]
+    world.go_to(DAY + timedelta(days=1), "10:10")
+    reconciliation.reconcile_what_is_due()
+
+    assert (found(), Refund.objects.get().cause) == ([], "CONSOLE")
+
+
 def test_an_alipay_that_can_not_be_reached_is_not_asked_for_every_row(
     world: World, alice: User
 ) -> None:
@@ -781,3 +804,34 @@ def test_the_command_can_only_look(world: World, alice: User, tea: Product) -> N
     assert (Bill.objects.get().status, JournalEntry.objects.filter(what="FEE").count()) == (
         *("WAITING", 0),
     )
+
+
+def test_the_command_checks_a_file_without_believing_it(world: World, tmp_path: Any) -> None:
+    world.morning_after()
+    good, bad = tmp_path / "good.zip", tmp_path / "bad.zip"
+    good.write_bytes(bill_maker.bill([], day=DAY))
+    bad.write_bytes(b"<html>")
+
+    looked = command("--date", str(DAY), "--file", str(good), "--dry-run")
+    refused = command("--date", str(DAY), "--file", str(bad), "--dry-run")
+    read = command("--date", str(DAY), "--file", str(bad))
+
+    assert ("can be read. 0 payments" in looked[0], looked[1]) == (True, "")
+    assert refused[1] == "2050-03-01: a web page, not a zip"
+    assert read[0].startswith("2050-03-01: unreadable, kept as it is: a web page, not a zip\n")
+    assert read[1] == "Not in order: 2050-03-01"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_the_command_draws_how_far_it_is_on_a_terminal_only(
+    world: World, alice: User, tea: Product, is_terminal: bool
+) -> None:
+    world.sell(alice, tea)
+    world.morning_after()
+    terminal = io.StringIO()
+    terminal.isatty = lambda: is_terminal  # type: ignore[method-assign]
+
+    call_command("reconcile", "--date", str(DAY), stdout=io.StringIO(), stderr=terminal)
+
+    drawn = [f"2050-03-01 [{'.' * 40}] 0/1", f"2050-03-01 [{'#' * 40}] 1/1\n"]
+    assert terminal.getvalue().split("\r")[1:] == (drawn if is_terminal else [])

@@ -1,6 +1,5 @@
 """Compare days with Alipay's bills, by hand: what the worker does at ten each morning."""
 
-import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -97,10 +96,9 @@ class Command(BaseCommand):
         def draw(done: int, total: int) -> None:
             filled = WIDTH * done // total if total else WIDTH
             end = "\n" if done >= total else ""
-            sys.stderr.write(
-                f"\r{day} [{'#' * filled}{'.' * (WIDTH - filled)}] {done}/{total}{end}"
-            )
-            sys.stderr.flush()
+            bar = f"\r{day} [{'#' * filled}{'.' * (WIDTH - filled)}] {done}/{total}"
+            self.stderr.write(bar, style_func=str, ending=end)
+            self.stderr.flush()
 
         return draw
 
