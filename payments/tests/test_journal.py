@@ -99,7 +99,7 @@ def test_the_bookkeeper_takes_it_along(
         headers={"Accept-Language": "en"},
     )
 
-    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))  # type: ignore[attr-defined]
+    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
     assert [(row["debit"], row["credit"], row["amount (yuan)"]) for row in rows] == [
         ("Alipay balance", "Sales", "9.90")
     ]
