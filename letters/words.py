@@ -51,8 +51,8 @@ def placed(letter: Letter) -> Words:
     order = letter.event.order
     words = seeing(
         order,
-        _("Your order has arrived"),
-        [_("Thank you! Your order has arrived.")],
+        _("Order received"),
+        [_("Thank you! We have received your order.")],
         [(_("Ordered"), beijing(order.created_at))],
     )
     # It may have been paid or cancelled before this letter was sent.
@@ -81,7 +81,9 @@ def cancelled(letter: Letter) -> Words:
     order = letter.event.order
     is_buyers_wish = letter.event.by_id == order.user_id
     says = (
-        _("You have cancelled this order.") if is_buyers_wish else _("The shop has cancelled it.")
+        _("You have cancelled this order.")
+        if is_buyers_wish
+        else _("The shop has cancelled this order.")
     )
     return seeing(
         order,

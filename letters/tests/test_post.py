@@ -13,6 +13,7 @@ from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
@@ -74,7 +75,7 @@ def test_a_letter_arrives_whole(order: Order, server: MailServer) -> None:
     assert letter.sent_at
     assert letter.due_at is None
     assert (taken["To"], taken["Message-ID"]) == (letter.to, f"<{letter.number}@localhost>")
-    assert taken["Subject"] == f"Your order has arrived: order {order.order_id}"
+    assert taken["Subject"] == f"Order received: order {order.order_id}"
     assert [part.get_content_type() for part in taken.walk()] == [
         *("multipart/alternative", "text/plain", "text/html")
     ]
@@ -333,7 +334,8 @@ def test_killed_on_the_way_it_is_sent_later(server: MailServer, when: str, arriv
     if connection.vendor == "sqlite":
         url = f"sqlite:///{database['NAME']}"
     else:
-        url = os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{database['NAME']}"
+        configured = urlsplit(os.environ["DATABASE_URL"])
+        url = configured._replace(path=f"/{database['NAME']}").geturl()
     host, port = server.server_address[:2]
     process = subprocess.run(
         [sys.executable, "-c", KILLED],

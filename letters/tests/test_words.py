@@ -216,7 +216,7 @@ def test_a_name_is_text_only(alice: User, name: str) -> None:
 
     assert name in str(message.body)
     assert "<b>Tea" not in html_of(message)
-    assert message.subject == f"Your order has arrived: order {order.order_id}"
+    assert message.subject == f"Order received: order {order.order_id}"
     assert message.recipients() == ["alice@example.com"]
     assert "\nBcc:" not in message.message().as_string().split("\n\n")[0]
 
