@@ -234,23 +234,14 @@ def sandbox(sandbox_process: Sandbox, settings: Any) -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def shop(django_db_setup: None) -> Iterator[str]:
     """The shop as it is deployed, two worker processes on the tests' database: its address."""
-    database = connections.databases["default"]
-    if database["ENGINE"] == "django.db.backends.sqlite3":
-        url = f"sqlite:///{database['NAME']}"
-    else:
-        configured = urlsplit(os.environ["DATABASE_URL"])
-        url = configured._replace(path=f"/{database['NAME']}").geturl()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environ = os.environ | {"DATABASE_URL": url}
+    port = free_port()
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "core.wsgi:application"),
             *("--port", str(port), "--workers", "2", "--blocking-threads", "1"),
         ],
         cwd=Path(__file__).parent,
-        env=environ,
+        env=environment_of_a_child(),
     )
     address = f"http://127.0.0.1:{port}"
     try:
@@ -259,6 +250,24 @@ def shop(django_db_setup: None) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def environment_of_a_child(**changes: str) -> dict[str, str]:
+    """The environment of a process that shares the tests' database."""
+    database = connections.databases["default"]
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        url = f"sqlite:///{database['NAME']}"
+    else:
+        configured = urlsplit(os.environ["DATABASE_URL"])
+        url = configured._replace(path=f"/{database['NAME']}").geturl()
+    return os.environ | {"DATABASE_URL": url} | changes
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def wait_for(url: str, process: subprocess.Popen[Any]) -> None:

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,13 +22,19 @@ from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from django.db import connections
 from django.db.models import Sum
 
-from conftest import Sandbox, login, make_order, make_product, wait_for
+from conftest import (
+    Sandbox,
+    environment_of_a_child,
+    free_port,
+    login,
+    make_order,
+    make_product,
+    wait_for,
+)
 from orders.models import Order, OrderItem
 from orders.tests.test_race import post
 from payments.expiry import ask
@@ -46,19 +51,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def shops_environment(sandbox: Sandbox) -> dict[str, str]:
-    """The environment of a process that shares the tests' database."""
-    database = connections.databases["default"]
-    if database["ENGINE"] == "django.db.backends.sqlite3":
-        url = f"sqlite:///{database['NAME']}"
-    else:
-        configured = urlsplit(os.environ["DATABASE_URL"])
-        url = configured._replace(path=f"/{database['NAME']}").geturl()
-    return os.environ | {
-        "DATABASE_URL": url,
-        "ALIPAY_GATEWAY_URL": sandbox.gateway,
-        "ALIPAY_TIMEOUT": "60",
-        "LOG_LEVEL": "CRITICAL",
-    }
+    return environment_of_a_child(
+        ALIPAY_GATEWAY_URL=sandbox.gateway, ALIPAY_TIMEOUT="60", LOG_LEVEL="CRITICAL"
+    )
 
 
 def start(arguments: list[str], sandbox: Sandbox) -> subprocess.Popen[Any]:
@@ -84,9 +79,7 @@ class MortalShop:
     """The shop as it is deployed, always at the same address, dead or alive."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.sandbox = sandbox
         self.is_up = threading.Event()
