@@ -70,11 +70,15 @@ class Due(models.Model):
         raise NotImplementedError
 
     def note_answer(self, *, is_clear: bool) -> None:
-        """Remember since when there are only answers that say nothing."""
+        """Remember since when there are only answers that say nothing.
+
+        A row that somebody else has settled meanwhile is not due any more, and so not unclear.
+        """
         this_row = type(self)._default_manager.filter(pk=self.pk)
         if is_clear:
             this_row.filter(unclear_since__isnull=False).update(unclear_since=None)
         else:
-            this_row.filter(unclear_since__isnull=True).update(unclear_since=timezone.now())
+            unsettled = this_row.filter(due_at__isnull=False)
+            unsettled.filter(unclear_since__isnull=True).update(unclear_since=timezone.now())
 
     note_answer.alters_data = True  # type: ignore[attr-defined]

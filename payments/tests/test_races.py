@@ -24,12 +24,15 @@ from django.test import Client
 from django.utils import timezone
 
 from conftest import Sandbox, login, make_order, make_product
-from orders.models import Order
-from payments import alipay, expiry, notify, refunds
-from payments.exceptions import RefundTooHigh
+from orders import checkout
+from orders.exceptions import OrderNotCancellable, TooManyUnpaid
+from orders.models import Event, Order
+from payments import alipay, expiry, journal, notify, refunds
+from payments.exceptions import CancelLater, RefundTooHigh
 from payments.expiry import ask
-from payments.models import Notice, Payment, Refund
+from payments.models import Notice, Payment, PaymentQuerySet, Refund
 from payments.tests.alipay_side import returned
+from payments.tests.test_attempts import PHONE
 from payments.tests.test_expiry import let_time_pass, tick
 from payments.tests.test_notify import post
 from products.models import Product
@@ -122,8 +125,17 @@ STEPS: dict[str, tuple[Any, str, str]] = {
     "with the order cancelled": (Order, "restock", BEFORE),
     "after the refund": (alipay, "refund", AFTER),
     "with the refund written": (Payment, "refunded", BEFORE),
+    "before the refund": (alipay, "refund", BEFORE),
+    "after the refund query": (alipay, "refunded_amount", AFTER),
+    "with the operator's wish written": (refunds, "tell", AFTER),
+    "before the new attempt": (PaymentQuerySet, "attempt", BEFORE),
+    "with the new attempt": (alipay, "pay_url", BEFORE),
+    "with the unpaid orders counted": (checkout, "refuse_hoarding", AFTER),
 }
-LOCKED = {"with the payment locked", "with the order cancelled", "with the refund written"}
+LOCKED = {
+    *("with the payment locked", "with the order cancelled", "with the refund written"),
+    *("with the operator's wish written", "with the unpaid orders counted"),
+}
 
 # How the trade stands at Alipay when it begins, who is first, and where it can be stopped.
 FIRSTS: list[tuple[str, Callable[[Case], None], list[str]]] = [
@@ -226,7 +238,7 @@ def begin(case: Case, how: str) -> None:
         case.sandbox.control(f"trades/{case.payment.out_trade_no}/scan", {})
     if "late" in how:
         cancel(case)
-    if how not in ("unborn", "waiting", "waiting over"):
+    if not how.startswith(("unborn", "waiting")):
         assert case.is_paid_at_alipay()
     if "settled" in how:
         ask_alipay(case)
@@ -276,3 +288,123 @@ def assert_one_outcome(case: Case) -> None:
     assert Counter(Notice.objects.values_list("verdict", flat=True))["SETTLED"] <= 1
     is_open = order.is_paid or not trade["gmt_create"]
     assert (trade["trade_status"] == "TRADE_CLOSED") != is_open
+
+
+# -- what else can meet ----------------------------------------------------------------------------
+
+
+def go_by_phone(case: Case) -> None:
+    """The buyer goes on to pay on the phone: an attempt of another kind."""
+    answer = case.browser.post(f"/order/payment/{case.order.order_id}/", headers=PHONE)
+    assert answer.status_code in (303, 409, 503)
+    if answer.status_code == 303:
+        urllib.request.urlopen(answer["Location"], timeout=20).close()
+
+
+def pay_both(case: Case) -> None:
+    """The buyer pays whatever there is to be paid, and Alipay tells of each."""
+    pay(case)
+    for payment in Payment.objects.exclude(pk=case.payment.pk):
+        with suppress(urllib.error.HTTPError):
+            case.sandbox.control(f"trades/{payment.out_trade_no}/pay", {})
+
+
+def assert_one_is_paid(case: Case) -> None:
+    order = Order.objects.get()
+    kept = Decimal("0.00")
+    for payment in Payment.objects.all():
+        with suppress(urllib.error.HTTPError):
+            trade = case.sandbox.trade(payment.out_trade_no)
+            if trade["gmt_payment"]:
+                kept += Decimal(trade["total_amount"]) - Decimal(trade["refund_fee"])
+    assert order.is_paid
+    assert kept == journal.balance(journal.Account.ALIPAY) == TOTAL
+    assert [payment.trade_no for payment in Payment.objects.filter(status="PAID")] == [
+        order.transaction_id
+    ]
+    assert set(Refund.objects.values_list("status", "cause")) <= {("DONE", "LATE")}
+    assert Product.objects.get().stock == 8
+
+
+@pytest.mark.parametrize("how", ["unborn", "waiting"])
+@pytest.mark.parametrize(
+    ("first", "second", "step"),
+    [
+        (go_by_phone, pay, "after the question"),
+        (go_by_phone, pay, "before the new attempt"),
+        (go_by_phone, pay, "with the new attempt"),
+        (pay, go_by_phone, "with the notice kept"),
+        (pay, go_by_phone, "with the payment locked"),
+        (go_by_phone, go_by_phone, "before the new attempt"),
+    ],
+    ids=names,
+)
+def test_a_new_way_to_pay_and_the_money_of_the_old_one(
+    case: Case, how: str, first: Any, second: Any, step: str
+) -> None:
+    begin(case, how)
+
+    race(case, first, second, step)
+
+    pay_both(case)
+    for _ in range(2):
+        let_time_pass()
+        tick()
+    assert_one_is_paid(case)
+
+
+def test_a_bad_answer_that_a_notice_overtakes_is_forgotten(case: Case) -> None:
+    """Otherwise the operator would for ever be shown a payment that is clear."""
+    begin(case, "paid")
+    case.sandbox.fault("http_500", "query")
+
+    race(case, ask_alipay, pay, "after the question")
+
+    payment = Payment.objects.get()
+    assert (payment.status, payment.due_at, payment.unclear_since) == ("PAID", None, None)
+
+
+def cancel_by_operator(case: Case) -> None:
+    with suppress(OrderNotCancellable, CancelLater):
+        expiry.cancel_now(Order.objects.get(), by=case.operator)
+
+
+@pytest.mark.parametrize("how", ["unborn over", "waiting over"])
+@pytest.mark.parametrize(
+    ("first", "second"), [(cancel_by_operator, expire), (expire, cancel_by_operator)], ids=names
+)
+@pytest.mark.parametrize("step", ["after the question", "before it cancels"])
+def test_an_operator_and_the_clock_cancel_once(
+    case: Case, how: str, first: Any, second: Any, step: str
+) -> None:
+    begin(case, how)
+
+    race(case, first, second, step)
+
+    let_time_pass()
+    tick()
+    written = Counter(Event.objects.values_list("what", flat=True))
+    assert written["CANCELLED"] + written["EXPIRED"] == 1
+    assert written["RESTOCKED"] == 1
+    assert written["ATTEMPT_CLOSED"] == 1
+    assert (Order.objects.get().status, Product.objects.get().stock) == ("CANCELLED", 10)
+
+
+def test_two_purchases_at_the_limit_are_one(case: Case, settings: Any) -> None:
+    settings.MAX_UNPAID_ORDERS = 3
+    alice, tea = case.order.user, Product.objects.get()
+    make_order(alice, tea)
+    answers = []
+
+    def buy(case: Case) -> None:
+        try:
+            make_order(alice, tea)
+            answers.append("placed")
+        except TooManyUnpaid:
+            answers.append("refused")
+
+    race(case, buy, buy, "with the unpaid orders counted")
+
+    assert sorted(answers) == ["placed", "refused"]
+    assert Order.objects.unpaid().count() == 3
+    assert Product.objects.get().stock == 6
