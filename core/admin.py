@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -15,8 +16,13 @@ from django.utils.translation import gettext_lazy as _
 from core import spreadsheets
 from core.spreadsheets import Column
 
-# What is asked about every day comes first; an app that is not named here comes last.
-APPS = ("orders", "payments", "products", "users", "auth")
+# What is asked about most often comes first; what is not named here comes last.
+LISTS = (
+    *("orders.Order", "payments.Payment", "payments.Refund", "payments.Difference"),
+    *("payments.Bill", "payments.Notice", "payments.JournalEntry", "payments.AuditReport"),
+    *("products.Product", "products.StockMovement", "products.Category"),
+    *("letters.Letter", "users.User", "auth.Group"),
+)
 
 
 class ShopAdmin(admin.AdminSite):
@@ -28,15 +34,15 @@ class ShopAdmin(admin.AdminSite):
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None
     ) -> list[dict[str, Any]]:
-        """Return the apps as in APPS, and the models of each as its admin.py names them."""
+        """Return the apps, and the models of each, in the order of LISTS."""
         apps = super().get_app_list(request, app_label)
-        named = list(self._registry)
         for app in apps:
-            app["models"].sort(key=lambda entry: named.index(entry["model"]))
-        return sorted(
-            apps,
-            key=lambda app: APPS.index(app["app_label"]) if app["app_label"] in APPS else len(APPS),
-        )
+            app["models"].sort(key=lambda entry: place(entry["model"]))
+        return sorted(apps, key=lambda app: min(place(entry["model"]) for entry in app["models"]))
+
+
+def place(model: type[Model]) -> int:
+    return LISTS.index(model._meta.label) if model._meta.label in LISTS else len(LISTS)
 
 
 class Concern(admin.SimpleListFilter):
@@ -108,3 +114,16 @@ class Exported(admin.ModelAdmin):
             columns=self.export_columns,
             rows=rows.iterator(chunk_size=1000),
         )
+
+
+def changelist(model: type[Model], **filters: str) -> str:
+    """Return the address of a model's list, of these rows."""
+    opts = model._meta
+    address = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    return f"{address}?{urlencode(filters)}" if filters else address
+
+
+def page(row: Model) -> str:
+    """Return the address of a row's page."""
+    opts = row._meta
+    return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk])

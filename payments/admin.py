@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from core.admin import Concern, ReadOnly
 from core.buttons import WithButtons
 from orders.admin import OrderAdmin
+from payments.admin_audit import AuditReportAdmin
 from payments.admin_books import BillAdmin, DifferenceAdmin
 from payments.admin_journal import JournalEntryAdmin
 from payments.buttons import ON_NOTICE, ON_ORDER, ON_PAYMENT, ON_REFUND
@@ -13,6 +14,7 @@ from payments.models import Notice, Payment, PaymentQuerySet, Refund, RefundQuer
 
 # Django looks for pages here only.
 __all__ = [
+    "AuditReportAdmin",
     "BillAdmin",
     "DifferenceAdmin",
     "JournalEntryAdmin",

@@ -19,7 +19,7 @@ IN_VIEW_OF_ALL = (
     *("orders.view_order", "orders.view_orderitem", "orders.view_event"),
     *("payments.view_payment", "payments.view_refund", "payments.view_notice"),
     *("letters.view_letter", "letters.resend_letter"),
-    *("payments.view_bill", "payments.view_difference"),
+    *("payments.view_bill", "payments.view_difference", "payments.view_auditreport"),
 )
 ROLES = {
     "clerk": (

@@ -19,6 +19,7 @@ from django.urls import reverse
 from conftest import login, make_order, make_staff
 from letters.models import Letter
 from orders.models import Order
+from payments.audit_report import AuditReport
 from payments.models import Bill, Difference, Notice, Payment, Refund
 from payments.refunds import request_refund
 from payments.tests.alipay_side import paid
@@ -70,6 +71,7 @@ PAGES = {
     "payments_bill": looked_at(ALL) | BUTTONS["payments_bill"] | {"raw": (ALL, ALL)},
     "payments_difference": looked_at(ALL) | BUTTONS["payments_difference"],
     "payments_journalentry": looked_at(OWNER) | {"export": (OWNER, OWNER)},
+    "payments_auditreport": looked_at(ALL),
     # Nobody is deleted: who leaves is made inactive.
     "users_user": kept(OWNER, deleted_by=NONE),
     "auth_user": {"password_change": (OWNER, OWNER)},
@@ -123,6 +125,7 @@ def rows(alice: User, bob: User, operator: User, tea: Product, settings: Any) ->
         "payments_bill": bill,
         "payments_difference": bill.differences.create(kind="ONLY_THERE", **unknown, seen_in=1),
         "payments_journalentry": bought.journal.get(),
+        "payments_auditreport": AuditReport.objects.create(count=0, seconds=0.1),
         "users_user": bob,
         "auth_user": bob,
         "auth_group": Group.objects.create(name="porter"),
