@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from core.admin import ReadOnly
 from core.buttons import Button, Link, WithButtons
 from payments.books import Bill, Difference
+from payments.models import Payment, Refund
 
 
 class ResolutionForm(forms.Form):
@@ -45,7 +46,7 @@ def resolve(difference: Difference, *, by: Any, reason: str) -> str:
 
 def what_differs(difference: Difference) -> str:
     """Say both sides of it, and what to do before it is resolved."""
-    here = f"{difference.our_amount or '–'} {difference.our_status}"
+    here = f"{difference.our_amount or '–'} {our_status(difference)}"
     there = f"{difference.their_amount or '–'} {difference.their_status}"
     words = gettext("{day}, {number}. Here: {here}. At Alipay: {there}.").format(
         day=difference.bill,
@@ -54,6 +55,13 @@ def what_differs(difference: Difference) -> str:
         there=there.strip(),
     )
     return f"{words}\n\n{difference.advice}"
+
+
+def our_status(difference: Difference) -> str:
+    """Say in words what it is here."""
+    is_refund = difference.movement == Difference.Movement.REFUND
+    choices = dict(Refund.Status.choices if is_refund else Payment.Status.choices)
+    return str(choices.get(difference.our_status, difference.our_status))
 
 
 AGAIN = Button(
@@ -81,11 +89,19 @@ AGAIN_FROM_DIFFERENCE = Link(
 )
 
 
-class DifferenceInline(ReadOnly, admin.TabularInline):
+class SaysOurStatus:
+    """Shows what it is here in words, and not as it is stored."""
+
+    @admin.display(description=_("our status"))
+    def here(self, difference: Difference) -> str:
+        return our_status(difference)
+
+
+class DifferenceInline(SaysOurStatus, ReadOnly, admin.TabularInline):
     model = Difference
     fields = (
         *("kind", "movement", "out_trade_no", "out_request_no", "our_amount", "their_amount"),
-        *("our_status", "their_status", "status"),
+        *("here", "their_status", "status"),
     )
     readonly_fields = fields
     show_change_link = True
@@ -150,11 +166,11 @@ class BillAdmin(ReadOnly, WithButtons):
 
 
 @admin.register(Difference)
-class DifferenceAdmin(ReadOnly, WithButtons):
+class DifferenceAdmin(SaysOurStatus, ReadOnly, WithButtons):
     buttons = (RESOLVE, AGAIN_FROM_DIFFERENCE)
     list_display = (
         *("bill", "kind", "movement", "out_trade_no", "our_amount", "their_amount"),
-        *("our_status", "their_status", "status"),
+        *("here", "their_status", "status"),
     )
     list_display_links = ("kind", "out_trade_no")
     list_filter = ("status", "kind", "movement")
@@ -165,7 +181,7 @@ class DifferenceAdmin(ReadOnly, WithButtons):
     search_help_text = "out_trade_no · out_request_no · trade_no"
     fields = (
         *("bill", "kind", "movement", "advice", "out_trade_no", "out_request_no", "trade_no"),
-        *("our_amount", "their_amount", "our_status", "their_status", "payment", "refund"),
+        *("our_amount", "their_amount", "here", "their_status", "payment", "refund"),
         *("status", "found_at", "resolved_at", "resolved_by", "resolution"),
     )
 

@@ -294,8 +294,8 @@ class Difference(models.Model):
 
 
 _PAID_NOT_BILLED = _(
-    "This payment is paid here, and not in Alipay's bill. Ask Alipay about it on the payment's "
-    "page; if Alipay does not know it, send no goods, and ask Alipay's support with its trade_no."
+    "This payment is paid here, and not in Alipay's bill. Look its trade_no up in Alipay's "
+    "console; if it is not there, send no goods, and ask Alipay's support."
 )
 _REFUND_NOT_BILLED = _(
     "This refund is done here, and not in Alipay's bill. Look the trade up in Alipay's console; if "
@@ -318,8 +318,8 @@ _PAYMENT_STATUS = _(
     "If it stays, the money went back in Alipay's console already; look there, and say so here."
 )
 _REFUND_STATUS = _(
-    "Alipay gave the money back, and here the refund is not done. Try the refund again: its number "
-    "keeps the money from moving twice."
+    "Alipay gave the money back, and here the refund is not done. Approve it, or try it again, on "
+    "the refund's page: its number keeps the money from moving twice."
 )
 ADVICE: dict[tuple[str, str], Any] = {
     (Difference.Kind.ONLY_HERE, Difference.Movement.PAYMENT): _PAID_NOT_BILLED,

@@ -326,6 +326,35 @@ def test_another_amount_is_named(world: World, alice: User, operator: User, tea:
     assert (one.our_amount, one.their_amount) == (Decimal("9.91"), Decimal("9.90"))
 
 
+def test_what_a_discount_of_the_merchant_took_is_named(
+    world: World, alice: User, tea: Product
+) -> None:
+    """The buyer's order is whole; what came to the account, and what the journal has, is not."""
+    payment = world.sell(alice, tea)
+    row = bill_maker.paid(payment.out_trade_no, "9.90", 完成时间=f"{DAY} 12:00:00")
+    row |= {"商家实收（元）": "9.00", "商家优惠（元）": "0.90"}
+    world.morning_after()
+
+    run(file=io.BytesIO(bill_maker.bill([row], day=DAY)))
+
+    one = Difference.objects.get()
+    assert (one.kind, one.our_amount, one.their_amount) == (
+        *("AMOUNT", Decimal("9.90"), Decimal("9.00")),
+    )
+
+
+def test_what_a_bill_no_longer_has_is_missed(world: World, alice: User, tea: Product) -> None:
+    payment = world.sell(alice, tea)
+    world.morning_after()
+    run()
+    assert found() == []
+
+    run(file=io.BytesIO(bill_maker.bill([], day=DAY)))
+
+    assert found() == [("ONLY_HERE", "PAYMENT", payment.out_trade_no, "")]
+    assert Payment.objects.get().billed_on is None
+
+
 def test_another_status_is_named(world: World, alice: User, operator: User, tea: Product) -> None:
     payment = world.sell(alice, tea)
     refund = give_back(payment, "1.00", operator)
