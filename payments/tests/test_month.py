@@ -8,15 +8,16 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from conftest import Sandbox, make_order, make_product
 from payments import journal, reconciliation, refunds
 from payments.books import Bill, Difference
+from payments.exceptions import AlipayTrouble
 from payments.expiry import ask_what_is_due, cancel_expired_orders
 from payments.journal import Account
 from payments.models import Payment, Refund
@@ -91,7 +92,8 @@ class Month:
             self.tell(payment)
         if fate == "console":
             amount = self.dice.choice([payment.amount, Decimal("0.01")])
-            in_console(self.world, payment, str(amount), f"{payment}-console")
+            with suppress(AlipayTrouble):  # done all the same, or not at all
+                in_console(self.world, payment, str(amount), f"{payment}-console")
 
     def tell(self, payment: Payment) -> None:
         """Let Alipay's notice come, now and then twice."""
@@ -106,7 +108,8 @@ class Month:
 
     def give_something_back(self) -> None:
         """Refund a part of some payment, or all of it."""
-        payment = Payment.objects.filter(status=Payment.Status.PAID).order_by("?").first()
+        paid = Payment.objects.filter(status=Payment.Status.PAID).order_by("id")
+        payment = self.dice.choice([*paid, None])
         if payment is None or payment.refundable() <= 0:
             return
         self.happened["refund"] += 1
@@ -138,8 +141,7 @@ def world(db: None, sandbox: Sandbox) -> Iterator[World]:
         yield world
 
 
-def test_every_day_of_a_month_adds_up(world: World, settings: Any) -> None:
-    settings.ALIPAY_TIMEOUT = 0.5
+def test_every_day_of_a_month_adds_up(world: World) -> None:
     month = Month(world, seed=20500301)
 
     for number in range(DAYS):

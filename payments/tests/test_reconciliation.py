@@ -382,6 +382,7 @@ def test_a_payment_that_alipay_closed_after_refunding_it_is_named(
         ("ONLY_THERE", "REFUND", payment.out_trade_no, "console-1"),
         ("STATUS", "PAYMENT", payment.out_trade_no, ""),
     ]
+    assert JournalEntry.objects.count() == 0  # no fee of a sale that is not in the journal
 
 
 def test_a_difference_that_vanished_is_mended(world: World, alice: User, tea: Product) -> None:
