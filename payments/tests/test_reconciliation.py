@@ -561,6 +561,19 @@ def test_a_bill_that_was_read_and_is_gone_stays_read(
     assert (bill.status, bill.payments, bill.due_at) == ("READ", 1, None)
 
 
+def test_a_bill_that_was_read_and_can_not_be_had_now_stays_read(
+    world: World, alice: User, tea: Product
+) -> None:
+    world.sell(alice, tea)
+    world.morning_after()
+    run()
+    world.fault("http_500")
+
+    bill = run()
+
+    assert (bill.status, bill.payments, bill.due_at is not None) == ("READ", 1, True)
+
+
 @pytest.mark.parametrize(
     "kind", ["timeout", "http_500", "html", "reset", "unsigned", "wrong_signature", "system_error"]
 )
