@@ -89,38 +89,19 @@ AGAIN_FROM_DIFFERENCE = Link(
 )
 
 
-class SaysOurStatus:
-    """Shows what it is here in words, and not as it is stored."""
-
-    @admin.display(description=_("our status"))
-    def here(self, difference: Difference) -> str:
-        return our_status(difference)
-
-
-class DifferenceInline(SaysOurStatus, ReadOnly, admin.TabularInline):
-    model = Difference
-    fields = (
-        *("kind", "movement", "out_trade_no", "out_request_no", "our_amount", "their_amount"),
-        *("here", "their_status", "status"),
-    )
-    readonly_fields = fields
-    show_change_link = True
-    extra = 0
-
-
 @admin.register(Bill)
 class BillAdmin(ReadOnly, WithButtons):
     buttons = (AGAIN,)
     list_display = (
-        *("day", "status", "payments", "paid", "refunds", "refunded", "fees"),
-        *("open_differences", "reason"),
+        *("day", "status", "open_differences", "payments", "paid", "refunds", "refunded", "fees"),
+        "reason",
     )
     list_filter = ("status",)
     date_hierarchy = "day"
     list_per_page = 50
-    inlines = (DifferenceInline,)
     fields = (
-        *("day", "status", "reason", "payments", "paid", "refunds", "refunded", "fees"),
+        *("day", "status", "reason", "open_differences"),
+        *("payments", "paid", "refunds", "refunded", "fees"),
         *("fetched_at", "due_at", "tries", "as_it_came"),
     )
 
@@ -166,7 +147,7 @@ class BillAdmin(ReadOnly, WithButtons):
 
 
 @admin.register(Difference)
-class DifferenceAdmin(SaysOurStatus, ReadOnly, WithButtons):
+class DifferenceAdmin(ReadOnly, WithButtons):
     buttons = (RESOLVE, AGAIN_FROM_DIFFERENCE)
     list_display = (
         *("bill", "kind", "movement", "out_trade_no", "our_amount", "their_amount"),
@@ -184,6 +165,10 @@ class DifferenceAdmin(SaysOurStatus, ReadOnly, WithButtons):
         *("our_amount", "their_amount", "here", "their_status", "payment", "refund"),
         *("status", "found_at", "resolved_at", "resolved_by", "resolution"),
     )
+
+    @admin.display(description=_("our status"))
+    def here(self, difference: Difference) -> str:
+        return our_status(difference)
 
     @admin.display(description=_("what to do"))
     def advice(self, difference: Difference) -> Any:

@@ -46,6 +46,7 @@ def test_bills_lead_to_their_open_differences(
     )
 
     assert address in response.content
+    assert address in operators.get(page(bill, "change")).content
     shown = operators.get(address.decode().replace("&amp;", "&"))
     assert b"FOREIGN" in shown.content
 
