@@ -1,5 +1,6 @@
 """The operator's desk, the admin's first page: what a merchant asks in the morning.
 
+    0. yesterday  whether it adds up: `verdict`
     1. today      how many orders, how much came in, how much went back
     2. to do      what waits for a person: each of them should be zero
     3. a month    thirty days, as charts and as a table
@@ -16,22 +17,24 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Count, Min, Model, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from core import charts, health
+from core.admin import changelist
 from core.charts import Chart
 from core.models import Tick
 from core.money import yuan
 from orders.models import Order, OrderStatus
+from payments.audit_report import AuditReport
+from payments.books import Bill, Difference
 from payments.models import Payment, Refund
+from payments.verdict import Verdict, verdict
 from products.models import Product
 
 DAYS = 30
@@ -114,6 +117,7 @@ class Desk:
     sees_orders: bool
     sees_refunds: bool
     sees_money: bool
+    verdict: Verdict | None = None
     today: list[Number] = field(default_factory=list)
     to_do: list[Number] = field(default_factory=list)
     days: list[Day] = field(default_factory=list)
@@ -129,6 +133,8 @@ class Desk:
             sees_refunds=sees(request, Refund),
             sees_money=sees(request, Payment),
         )
+        if all(sees(request, model) for model in (Bill, Difference, AuditReport)):
+            desk.verdict = verdict()
         if desk.sees_orders or desk.sees_refunds:
             desk.days = the_last_days(orders=desk.sees_orders, refunds=desk.sees_refunds)
             desk.today = desk._today()
@@ -208,13 +214,6 @@ class Desk:
 
 def sees(request: HttpRequest, model: type[Model]) -> bool:
     return admin.site.get_model_admin(model).has_view_permission(request)
-
-
-def changelist(model: type[Model], **filters: str) -> str:
-    """Return the address of the admin's list of these rows."""
-    opts = model._meta
-    address = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-    return f"{address}?{urlencode(filters)}" if filters else address
 
 
 def midnight(day: date) -> datetime:
