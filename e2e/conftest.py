@@ -46,7 +46,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         )
     try:
         wait_for_line(log, f"Shop ready at http://127.0.0.1:{port}\n", demo)
-        yield House(shop=f"http://127.0.0.1:{port}", sandbox=f"http://127.0.0.1:{sandbox_port}")
+        yield House(
+            shop=f"http://127.0.0.1:{port}",
+            sandbox=f"http://127.0.0.1:{sandbox_port}",
+            mail=log.parent / "data" / "logs" / "worker.log",
+        )
     finally:
         demo.terminate()
         demo.wait(timeout=30)

@@ -35,10 +35,11 @@ Payment.objects.filter(order__order_id="ORDER_ID", status="PENDING").update(
 
 @dataclass(frozen=True)
 class House:
-    """Where the shop and its local Alipay are."""
+    """Where the shop and its local Alipay are, and its letters to buyers."""
 
     shop: str
     sandbox: str
+    mail: Path
 
     def product(self, name: str) -> dict[str, Any]:
         """Return a product of the demo by a part of its name, as the API tells it now."""
