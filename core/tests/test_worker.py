@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-ASK = "import django; django.setup(); from huey.contrib.djhuey import HUEY; print(type(HUEY).__name__)"
+ASK = """
+import django
+django.setup()
+from huey.contrib.djhuey import HUEY
+print(type(HUEY).__name__)
+"""
 
 
 @pytest.mark.parametrize(

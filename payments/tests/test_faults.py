@@ -96,10 +96,12 @@ SOON = timedelta(seconds=20)
 
 def cells() -> dict[tuple[str, str], str]:
     head, *rows = [line for line in TABLE.splitlines() if line.strip()]
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for row in rows:
         words = row[17:].split()
-        found |= {(api, row[:17].strip()): word for api, word in zip(head.split(), words, strict=1)}
+        found |= {
+            (api, row[:17].strip()): word for api, word in zip(head.split(), words, strict=True)
+        }
     return found
 
 
