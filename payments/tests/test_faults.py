@@ -398,7 +398,7 @@ class Told:
 
 @pytest.fixture
 def alipay_calls_again_soon(sandbox: Sandbox) -> Iterator[None]:
-    impatient = {"ladder": [0.1] * 50, "notify_timeout": 0.5}
+    impatient = {"ladder": [0.1] * 50, "notify_timeout": 2}
     sandbox.control("settings", impatient, method="PATCH")
     yield
     sandbox.control("settings", {"ladder": "A", "notify_timeout": 5}, method="PATCH")
