@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Self
@@ -325,7 +326,7 @@ class Refund(Due):
         REQUESTED = "REQUESTED", _("Requested")  # written down; Alipay is asked next
         UNKNOWN = "UNKNOWN", _("Being clarified")  # asked; no clear answer yet, asked again
         DONE = "DONE", _("Refunded")  # Alipay says that the money moved
-        FAILED = "FAILED", _("Failed")  # Alipay says that it never will
+        FAILED = "FAILED", _("Failed")  # Alipay says that it never will; retry(), or it was wrong
         DECLINED = "DECLINED", _("Declined")  # the second operator did not agree
 
     class Cause(models.TextChoices):
@@ -408,11 +409,13 @@ class Refund(Due):
     def mark_done(self) -> bool:
         """Record that the money went back; tell payment and order when it was all of it.
 
-        Return whether this call was the first.
+        Return whether this call was the first. Money that moved is a fact, even when it was
+        written down before that it never would: another worker may have heard a no.
         """
         # The order is read after the lock was got: joined to it, it would be that of before.
         payment = Payment.objects.select_for_update(of=("self",)).get(pk=self.payment_id)
-        if not self._end(Refund.Status.DONE, done_at=timezone.now()):
+        not_yet = [*OPEN_REFUNDS, Refund.Status.FAILED]
+        if not self._end(Refund.Status.DONE, before=not_yet, done_at=timezone.now()):
             return False
         payment.order.record(Event.What.REFUND_DONE, about=self.out_request_no)
         journal.book(
@@ -434,7 +437,7 @@ class Refund(Due):
     @transaction.atomic
     def mark_failed(self, answer: str) -> bool:
         """Record that Alipay will not do it; return whether this call was the first."""
-        is_first = self._end(Refund.Status.FAILED, last_answer=answer[:200])
+        is_first = self._end(Refund.Status.FAILED, before=OPEN_REFUNDS, last_answer=answer[:200])
         if is_first:
             self.payment.order.record(
                 Event.What.REFUND_FAILED, about=self.out_request_no, evidence=answer
@@ -451,10 +454,10 @@ class Refund(Due):
                 Event.What.REFUND_UNCLEAR, about=self.out_request_no, evidence=answer
             )
 
-    def _end(self, status: str, **fields: Any) -> bool:
-        open_ones = Refund.objects.filter(pk=self.pk, status__in=OPEN_REFUNDS)
+    def _end(self, status: str, *, before: Iterable[str], **fields: Any) -> bool:
+        mine = Refund.objects.filter(pk=self.pk, status__in=before)
         fields |= {"due_at": None, "unclear_since": None, "updated_at": timezone.now()}
-        return bool(open_ones.update(status=status, **fields))
+        return bool(mine.update(status=status, **fields))
 
     mark_done.alters_data = True  # type: ignore[attr-defined]
     mark_failed.alters_data = True  # type: ignore[attr-defined]

@@ -32,7 +32,7 @@ from payments import alipay
 from payments.exceptions import AlipayTrouble, NoticeAccepted, NoticeStillRefused, Refused
 from payments.expiry import ask
 from payments.models import MAX_OUT_REQUEST_NO, MAX_WORD, Notice, Payment
-from payments.refunds import import_refund
+from payments.refunds import import_refund, look_again
 
 logger = logging.getLogger(__name__)
 
@@ -159,17 +159,19 @@ def acknowledge_refund(payment: Payment, fields: Mapping[str, str]) -> str:
     """Let Alipay tell of a refund, and return the verdict; `payments.refunds` books it.
 
     It comes with the trade_status of a payment and must never be booked as one. One that the shop
-    asked for is followed by the worker; one that was made in Alipay's own console is imported
-    after Alipay, asked, has said how much it was. Raise Refused when that can not be.
+    asked for is followed by the worker, or looked at again if it failed; one that was made in
+    Alipay's own console is imported after Alipay, asked, has said how much it was. Raise Refused
+    when that can not be.
     """
     out_request_no = fields.get("out_biz_no", "")
-    if payment.refunds.filter(out_request_no=out_request_no).exists():
-        return Notice.Verdict.REFUND
-    if not 0 < len(out_request_no) <= MAX_OUT_REQUEST_NO:
-        raise Refused("refund", "no out_biz_no")
-    if payment.status == Payment.Status.PENDING:
-        ask(payment)  # the notice of its payment is late, or lost
     try:
+        if known := payment.refunds.filter(out_request_no=out_request_no).first():
+            look_again(known)
+            return Notice.Verdict.REFUND
+        if not 0 < len(out_request_no) <= MAX_OUT_REQUEST_NO:
+            raise Refused("refund", "no out_biz_no")
+        if payment.status == Payment.Status.PENDING:
+            ask(payment)  # the notice of its payment is late, or lost
         import_refund(payment, out_request_no=out_request_no)
     except AlipayTrouble as trouble:
         raise Refused("refund", str(trouble)) from None

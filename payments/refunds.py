@@ -52,7 +52,7 @@ def request_refund(
         left = payment.refundable() if payment.status == Payment.Status.PAID else Decimal("0.00")
         if amount > left:
             raise RefundTooHigh(left=left)
-        waits = amount + payment.refunded_by_one() > settings.REFUND_APPROVAL_AMOUNT
+        waits = needs_approval(payment, amount)
         refund = Refund.objects.create(
             payment=payment,
             amount=amount,
@@ -67,6 +67,11 @@ def request_refund(
         tell(refund, Event.What.REFUND_REQUESTED, evidence=f"{amount} {reason}", by=by)
     logger.info("Refund %s: requested by %s", refund, by)
     return refund
+
+
+def needs_approval(payment: Payment, amount: Decimal) -> bool:
+    """Whether one operator alone would send back more than one may."""
+    return amount + payment.refunded_by_one() > settings.REFUND_APPROVAL_AMOUNT
 
 
 def approve(refund: Refund, *, by: Any) -> None:
@@ -97,7 +102,8 @@ def decline(refund: Refund, *, by: Any, reason: str) -> None:
 def retry(refund: Refund, *, by: Any) -> None:
     """Try a refund again that failed, with its own number: what was done is not done twice.
 
-    Raise RefundNotFailed when it did not fail, and RefundTooHigh when others took its place.
+    It counts again for REFUND_APPROVAL_AMOUNT, and may wait for a second operator. Raise
+    RefundNotFailed when it did not fail, and RefundTooHigh when others took its place.
     """
     with transaction.atomic():
         payment = locked(refund.payment)
@@ -106,7 +112,10 @@ def retry(refund: Refund, *, by: Any) -> None:
             raise RefundNotFailed
         if refund.amount > payment.refundable():
             raise RefundTooHigh(left=payment.refundable())
-        refund.status, refund.tries, refund.due_at = Refund.Status.REQUESTED, 0, timezone.now()
+        is_by_one = refund.cause == Refund.Cause.OPERATOR and not refund.approved_by
+        waits = is_by_one and needs_approval(payment, refund.amount)
+        refund.status = Refund.Status.WAITING if waits else Refund.Status.REQUESTED
+        refund.tries, refund.due_at = 0, None if waits else timezone.now()
         refund.save(update_fields=["status", "tries", "due_at", "updated_at"])
         tell(refund, Event.What.REFUND_RETRIED, by=by)
 
@@ -160,7 +169,13 @@ def tell(refund: Refund, what: str, *, evidence: str = "", by: Any = None) -> No
 
 
 def send(refund: Refund) -> None:
-    """Have Alipay do one refund, or find out that it has done it."""
+    """Have Alipay do one refund, or find out that it has done it.
+
+    One that ended since it was claimed is let alone: another may have been asked for instead.
+    """
+    refund.refresh_from_db(fields=["status"])
+    if not refund.is_open:
+        return
     try:
         why_not = do(refund)
         if not why_not or is_done(refund):
@@ -203,6 +218,16 @@ def is_done(refund: Refund) -> bool:
     if moved not in (None, refund.amount):
         raise ResultUnknown(f"{moved} was refunded instead of {refund.amount}")
     return moved is not None
+
+
+def look_again(refund: Refund) -> None:
+    """Let a refund be done that failed, as Alipay said, if it says otherwise now.
+
+    Raise AlipayTrouble when it does not say.
+    """
+    if refund.status == Refund.Status.FAILED and is_done(refund):
+        refund.mark_done()
+        logger.warning("Refund %s: done, although Alipay had said no", refund)
 
 
 def send_what_is_due() -> int:
