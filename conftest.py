@@ -191,18 +191,17 @@ class Sandbox:
         self.control("faults", fault | options, method="PUT")
 
 
-@pytest.fixture(scope="session")
-def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    folder = tmp_path_factory.mktemp("sandbox")
+def start_sandbox(data: Path, *, port: int = 0) -> subprocess.Popen[str]:
+    """Start a local Alipay, which says on its first line that it is ready."""
     # It signs with the tests' key of Alipay's part, so that both speak for the same Alipay.
-    private_keys = folder / "data" / "alipay_private_keys"
-    private_keys.mkdir(parents=True)
+    private_keys = data / "alipay_private_keys"
+    private_keys.mkdir(parents=True, exist_ok=True)
     private_key = environment.private_pem(environment.ALIPAY_KEY)
     (private_keys / f"{environment.APP_ID}.pem").write_bytes(private_key)
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [
-            *(sys.executable, "-m", "sandbox", "--port", "0", "--print-ready"),
-            *("--keys", str(environment.KEYS), "--data", str(folder / "data")),
+            *(sys.executable, "-m", "sandbox", "--port", str(port), "--print-ready"),
+            *("--keys", str(environment.KEYS), "--data", str(data)),
             *("--app-id", environment.APP_ID, "--seller-id", environment.SELLER_ID),
         ],
         cwd=Path(__file__).parent,
@@ -210,6 +209,11 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
         text=True,
         encoding="utf-8",
     )
+
+
+@pytest.fixture(scope="session")
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    process = start_sandbox(tmp_path_factory.mktemp("sandbox"))
     assert process.stdout
     try:
         ready = json.loads(process.stdout.readline())
