@@ -18,8 +18,6 @@ ORDER_ID = re.compile(r"/(\d{8}[0-9A-Z]{12})/")
 PAY = 'form[action^="/order/payment/"] button[type=submit]'
 BUY = 'form[action^="/order/buy/"] button[type=submit]:not([formaction])'
 
-
-# In a process of its own, since the tests' Django must not touch a database.
 TIME_PASSES = """
 from datetime import timedelta
 from django.utils import timezone
@@ -50,14 +48,22 @@ class House:
         """Tell the sandbox something by its control API."""
         return ask(f"{self.sandbox}/control/{path}", body, method=method)
 
-    def let_the_time_to_pay_pass(self, order_id: str) -> None:
-        """Move the end of an order's time, and of its attempts', into the past."""
-        subprocess.run(
-            [sys.executable, "manage.py", "shell", "-c", TIME_PASSES.replace("ORDER_ID", order_id)],
+    def manage(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of manage.py as the operator does, beside the running shop.
+
+        It is a process of its own, since the tests' Django must not touch a database.
+        """
+        return subprocess.run(
+            [sys.executable, "manage.py", *command],
             cwd=Path(__file__).parent.parent,
             env=os.environ | {"DJANGO_SETTINGS_MODULE": "core.settings"},
-            check=True,
+            capture_output=True,
+            encoding="utf-8",
         )
+
+    def let_the_time_to_pay_pass(self, order_id: str) -> None:
+        """Move the end of an order's time, and of its attempts', into the past."""
+        self.manage("shell", "-c", TIME_PASSES.replace("ORDER_ID", order_id)).check_returncode()
 
 
 def ask(url: str, body: object = None, *, method: str = "") -> Any:

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 # How long a call that is delayed waits: less than the shop's patience.
 A_WHILE = 0.3  # seconds
 # How long one that is swallowed is held: more than the patience of whoever called.
-TOO_LONG = 0.8
+TOO_LONG = 2.5
 # How long the first of two that are to change places waits for the second.
 PATIENCE = 0.9
 
