@@ -356,7 +356,8 @@ def environment(**settings: str) -> dict[str, str]:
 
 def tools_environment(**settings: str) -> dict[str, str]:
     """Return what tests and checks run in, where nothing is worth a secret."""
-    hosts = {"ALLOWED_HOSTS": "127.0.0.1,localhost", "HTTPS_ONLY": "false"}
+    # The processes among which tests are spread must agree on their order, sets included.
+    hosts = {"ALLOWED_HOSTS": "127.0.0.1,localhost", "HTTPS_ONLY": "false", "PYTHONHASHSEED": "0"}
     return environment(**{"SECRET_KEY": secrets.token_urlsafe(50), **hosts, **settings})
 
 
@@ -568,6 +569,8 @@ def test(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="guitai-", ignore_cleanup_errors=True) as folder:
         tests = Tests(Path(folder), options)
         chromium = browser() if everything or in_browser else ""
+        # Many tests wait more than they compute; a few that are named start sooner without.
+        tests.processes = (os.cpu_count() or 1) + 1 if everything else 0
         if everything or in_apps:
             tests.run("on SQLite", in_apps)
         # The sandbox has a database of its own.
@@ -575,6 +578,8 @@ def test(arguments: list[str]) -> int:
         if in_shop and (everything or in_apps):
             with postgresql(Path(folder)) as url:
                 tests.run("on PostgreSQL", in_shop, DATABASE_URL=url)
+        # One demo serves all of them.
+        tests.processes = 0
         if everything or in_browser:
             tests.run("in a browser", in_browser or ["e2e"], GUITAI_CHROMIUM=chromium)
     return tests.told()
@@ -601,6 +606,7 @@ class Tests:
         self.scratch = scratch
         self.options = options
         self.passed = self.failed = 0
+        self.processes = 0  # none: pytest's own
 
     def run(self, where: str, paths: list[str], **settings: str) -> None:
         say(f"\nTests {where}")
@@ -609,7 +615,8 @@ class Tests:
         sqlite = sqlite_url(self.scratch / "shop.sqlite3")
         env = tools_environment(**{"DATABASE_URL": sqlite, **settings})
         pytest = [PYTHON, "-m", "pytest", f"--junitxml={report}"]
-        code = run([*pytest, *self.options, *paths], env=env)
+        spread = [f"--numprocesses={self.processes}", "--dist=worksteal"] if self.processes else []
+        code = run([*pytest, *spread, *self.options, *paths], env=env)
 
         failed = 0
         # The report is our own pytest's, not a stranger's.
