@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.functions import Coalesce, Round
 from pydantic import PlainSerializer, WithJsonSchema
 
 SMALLEST = Decimal("0.01")
@@ -18,6 +19,15 @@ class MoneyField(models.DecimalField):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["max_digits"], kwargs["decimal_places"] = 11, 2
         super().__init__(*args, **kwargs)
+
+
+def total(field: str, *, filter: models.Q | None = None) -> Coalesce:  # noqa: A002  Django's word
+    """Add amounts up in the database, to the fen; of no rows it is 0.00.
+
+    SQLite adds floats: sixty times 0.10 would be 5.99999999999999.
+    """
+    added = Round(models.Sum(field, filter=filter), precision=2, output_field=MoneyField())
+    return Coalesce(added, models.Value(Decimal("0.00")), output_field=MoneyField())
 
 
 price_validators = [MinValueValidator(SMALLEST), MaxValueValidator(LARGEST)]

@@ -31,7 +31,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Round
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -98,7 +98,8 @@ def summed(rows: QuerySet[Any], *, field: str = "amount") -> Any:
     nothing = Value(Decimal("0.00") if field == "amount" else 0, output_field=money)
     # Grouped by a constant: one sum, whatever the model's own order.
     one = rows.order_by().annotate(one=Value(1)).values("one")
-    sums = one.annotate(sum=Sum(field)).values("sum")
+    # To the fen, for SQLite adds floats.
+    sums = one.annotate(sum=Round(Sum(field), precision=2, output_field=money)).values("sum")
     return Coalesce(Subquery(sums, output_field=money), nothing, output_field=money)
 
 

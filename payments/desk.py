@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Min, Model, QuerySet, Sum
+from django.db.models import Count, Min, Model, QuerySet
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.utils import formats, timezone
@@ -29,7 +29,7 @@ from core import charts, health
 from core.admin import changelist
 from core.charts import Chart
 from core.models import Tick
-from core.money import yuan
+from core.money import total, yuan
 from orders.models import Order, OrderStatus
 from payments.audit_report import AuditReport
 from payments.books import Bill, Difference
@@ -191,8 +191,8 @@ class Desk:
 
     def _counted(self, label: str, rows: QuerySet[Any], **filters: str) -> Number:
         """Return a number of rows of money, and the list in which just these stand."""
-        found = rows.aggregate(count=Count("pk"), sum=Sum("amount"))
-        amount = self._money(found["sum"] or NOTHING)
+        found = rows.aggregate(count=Count("pk"), sum=total("amount"))
+        amount = self._money(found["sum"])
         return Number(label, found["count"], changelist(rows.model, **filters), amount)
 
     def _money(self, amount: Decimal) -> Decimal | None:
@@ -238,14 +238,14 @@ def the_last_days(*, orders: bool, refunds: bool) -> list[Day]:
         _fill(
             days,
             by_day(Order.objects.filter(paid_at__gte=begin), "paid_at").annotate(
-                paid=Count("pk"), revenue=Sum("total_price")
+                paid=Count("pk"), revenue=total("total_price")
             ),
         )
     if refunds:
         _fill(
             days,
             by_day(Refund.objects.filter(done_at__gte=begin), "done_at").annotate(
-                refunds=Count("pk"), refunded=Sum("amount")
+                refunds=Count("pk"), refunded=total("amount")
             ),
         )
     return days

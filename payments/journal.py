@@ -18,12 +18,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.append_only import AppendOnly
-from core.money import SMALLEST, MoneyField
+from core.money import SMALLEST, MoneyField, total
 
 if TYPE_CHECKING:
     from payments.models import Payment, Refund
@@ -111,8 +111,8 @@ def book(what: What, *, amount: Decimal, payment: Payment, refund: Refund | None
 def balance(account: Account) -> Decimal:
     """Return what stands on an account, in yuan: its debits less its credits."""
     sums = JournalEntry.objects.aggregate(
-        debits=Sum("amount", filter=Q(debit=account), default=Decimal("0.00")),
-        credits=Sum("amount", filter=Q(credit=account), default=Decimal("0.00")),
+        debits=total("amount", filter=Q(debit=account)),
+        credits=total("amount", filter=Q(credit=account)),
     )
     # SQLite adds up in floating point: over many rows a sum is a hair beside the fen.
     balance: Decimal = (sums["debits"] - sums["credits"]).quantize(SMALLEST)

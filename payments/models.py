@@ -10,12 +10,12 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q, Sum
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.due import Due, DueQuerySet
-from core.money import SMALLEST, MoneyField
+from core.money import SMALLEST, MoneyField, total
 from orders.models import Event, Order, PaymentMethod
 from payments import journal
 from payments.alipay import MAX_QR_CODE, Trade
@@ -303,7 +303,8 @@ class Payment(Due):
         return self._sum_of(alone.exclude(status__in=ENDED_IN_VAIN))
 
     def _sum_of(self, refunds: models.QuerySet[Refund]) -> Decimal:
-        return refunds.aggregate(sum=Sum("amount"))["sum"] or Decimal("0.00")
+        added: Decimal = refunds.aggregate(sum=total("amount"))["sum"]
+        return added
 
     settle.alters_data = True  # type: ignore[attr-defined]
     close.alters_data = True  # type: ignore[attr-defined]

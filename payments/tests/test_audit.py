@@ -172,3 +172,11 @@ def test_a_night_has_one_audit(db: None) -> None:
             assert audit.is_due() == is_due
             if is_due:
                 audit.audit()
+
+
+@pytest.mark.parametrize("quantity", [3, 6, 7])
+def test_a_price_times_a_quantity_is_no_finding(alice: User, tea: Product, quantity: int) -> None:
+    """SQLite multiplies floats, in which three times 9.90 is not 29.70."""
+    paid(make_order(alice, tea, quantity=quantity))
+
+    assert audit.findings() == []

@@ -11,11 +11,13 @@ from django.test import Client
 
 from conftest import Sandbox, make_order, make_product
 from orders.models import Order
+from payments import audit, journal
 from payments.exceptions import RefundTooHigh
 from payments.expiry import ask
 from payments.models import Payment, Refund
 from payments.refunds import request_refund, send
 from payments.tests.alipay_side import notice
+from payments.tests.alipay_side import paid as alipay_paid
 from payments.tests.test_expiry import let_time_pass, order, payment, tick  # noqa: F401
 from payments.tests.test_notify import post
 from payments.tests.test_settle import trade_of
@@ -322,3 +324,17 @@ def test_the_notice_of_our_own_refund_is_acknowledged(
     assert (ours.content, strange.content) == (b"success", b"failure")
     assert Payment.objects.values().get() == before
     assert Order.objects.get().status == "PAID"
+
+
+def test_many_small_refunds_come_to_the_whole(alice: User, operator: User) -> None:
+    """SQLite adds floats, in which sixty times 0.10 is not 6.00."""
+    paid = alipay_paid(make_order(alice, make_product(price="6.00")))
+
+    for _ in range(60):
+        request_refund(paid, amount=Decimal("0.10"), by=operator).mark_done()
+
+    assert Payment.objects.get().refundable() == Decimal("0.00")
+    assert (Payment.objects.get().status, Order.objects.get().status) == ("REFUNDED", "REFUNDED")
+    assert journal.balance(journal.Account.ALIPAY) == Decimal("0.00")
+    assert journal.balance(journal.Account.RETURNS) == Decimal("6.00")
+    assert audit.findings() == []
