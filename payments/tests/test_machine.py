@@ -42,7 +42,7 @@ from hypothesis.stateful import (
 from conftest import Sandbox, forget, login, make_product
 from core.problems import Problem
 from orders.models import Event, Order, OrderItem
-from payments import alipay, expiry, journal, refunds
+from payments import alipay, audit, expiry, journal, refunds
 from payments.exceptions import AlipayTrouble, RefundTooHigh
 from payments.journal import JournalEntry
 from payments.models import Notice, Payment, Refund
@@ -533,6 +533,7 @@ class Day(RuleBasedStateMachine):
         at_alipay = self.balance_at_alipay() - self.opening_balance
         assert journal.balance(journal.Account.ALIPAY) == at_alipay
         assert journal.balance(journal.Account.LATE_MONEY) == 0
+        assert audit.findings() == []
         for refund in Refund.objects.exclude(status__in=["DONE", "DECLINED"]):
             assert refund.status == "FAILED"
             assert refund.amount > refund.payment.refundable()
@@ -630,7 +631,7 @@ def assert_history_ends_where_we_are(orders: list[Order], refunds_: list[Refund]
 def assert_booked_once(payments: list[Payment], refunds_: list[Refund]) -> None:
     """A paid payment is a sale or late money, a refund that is done is its way back; both once."""
     booked = JournalEntry.objects.values_list("what", "payment", "refund", "amount")
-    wanted = []
+    wanted: list[tuple[str, int, int | None, Decimal]] = []
     for payment in payments:
         is_late = any(refund.is_late for refund in refunds_ if refund.payment_id == payment.pk)
         if payment.status in ("PAID", "REFUNDED"):

@@ -98,25 +98,20 @@ def test_operators_do_not_act_on_what_another_has_ended(
     tick()
 
     # Only what was declined leaves room for more.
-    assert (
-        done
-        == {
-            (approve, approve): [approve],
-            (approve, decline): [approve],
-            (approve, want_more): [approve],
-            (decline, approve): [decline],
-            (decline, decline): [decline],
-            (decline, want_more): [decline, want_more],
-            (want_more, approve): [approve],
-            (want_more, decline): [decline],
-            (want_more, want_more): [],
-        }[first, second]
-    )
-    if approve in done:
-        assert list(assert_books(case).values()) == [str(BIG)]
-    else:
-        given_back = assert_books(case)
-        assert list(given_back.values()) == [str(SMALL)] * (want_more in done)
+    outcomes: dict[tuple[Side, Side], list[Side]] = {
+        (approve, approve): [approve],
+        (approve, decline): [approve],
+        (approve, want_more): [approve],
+        (decline, approve): [decline],
+        (decline, decline): [decline],
+        (decline, want_more): [decline, want_more],
+        (want_more, approve): [approve],
+        (want_more, decline): [decline],
+        (want_more, want_more): [],
+    }
+    assert done == outcomes[first, second]
+    moved: dict[Side, list[str]] = {approve: [str(BIG)], want_more: [str(SMALL)]}
+    assert list(assert_books(case).values()) == moved.get(done[-1] if done else decline, [])
 
 
 # -- Alipay's console ------------------------------------------------------------------------------
