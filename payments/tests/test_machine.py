@@ -508,11 +508,11 @@ class Day(RuleBasedStateMachine):
         """The worker needs no notice; only what was made behind the shop's back does."""
         self.be_well_again()
         self.work_until_all_is_clear()
-        for _ in range(2):  # a refund may be told of before its payment
+        for is_again in (False, True):  # a refund may be told of before its payment
             for told in self.sandbox.control("notices?limit=1000")["items"]:
                 if told["out_trade_no"] in self.needs_notice:
                     answer = self.post(told["fields"])
-        assert not self.needs_notice or answer.content == b"success"
+                    assert answer.content == b"success" or not is_again
         self.decide_what_is_left()
 
         trades = self.trades()
