@@ -89,8 +89,11 @@ def owner(db: None) -> User:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """SQLite in a file, as in a real shop, so that other threads and processes can meet there."""
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """SQLite in a file, as in a real shop, so that other threads and processes can meet there.
+
+    Tests that are spread among processes have a database in each.
+    """
     default = connections.databases["default"]
     if default["ENGINE"] == "django.db.backends.sqlite3":
         default["TEST"]["NAME"] = str(environment.FOLDER / "test.sqlite3")
