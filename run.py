@@ -572,17 +572,26 @@ def test(arguments: list[str]) -> int:
         # Many tests wait more than they compute; a few that are named start sooner without.
         tests.processes = (os.cpu_count() or 1) + 1 if everything else 0
         if everything or in_apps:
-            tests.run("on SQLite", in_apps)
+            tests.run("on SQLite", in_apps, **shorter(GUITAI_STEPS=500))
         # The sandbox has a database of its own.
         in_shop = [path for path in in_apps or SHOP if Path(path).parts[0] != "sandbox"]
         if in_shop and (everything or in_apps):
             with postgresql(Path(folder)) as url:
-                tests.run("on PostgreSQL", in_shop, DATABASE_URL=url)
+                month = shorter(GUITAI_MONTH_ORDERS=90)
+                tests.run("on PostgreSQL", in_shop, DATABASE_URL=url, **month)
         # One demo serves all of them.
         tests.processes = 0
         if everything or in_browser:
             tests.run("in a browser", in_browser or ["e2e"], GUITAI_CHROMIUM=chromium)
     return tests.told()
+
+
+def shorter(**sizes: int) -> dict[str, str]:
+    """Return the sizes of long tests that are run in full on the other database.
+
+    Whoever asks for a size gets it on both.
+    """
+    return {name: os.environ.get(name, str(size)) for name, size in sizes.items()}
 
 
 def parted(arguments: list[str]) -> tuple[list[str], list[str], list[str]]:
