@@ -22,8 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 A_WHILE = 0.3  # seconds
 # How long one that is swallowed is held: more than the patience of whoever called.
 TOO_LONG = 2.5
-# How long the first of two that are to change places waits for the second.
-PATIENCE = 0.9
+# How long two that are to change places wait for each other: the caller must have more patience.
+PATIENCE = 15
 
 
 @dataclass
@@ -163,17 +163,21 @@ def dropped(call: Call) -> Answer:
 
 
 def shuffled() -> list[Spoil]:
-    """Two calls, of which the first gets its answer after the second."""
-    second_is_answered = threading.Event()
+    """Two calls under way at once, of which the first gets its answer after the second."""
+    second_has_come, first_is_done, second_is_done = (threading.Event() for _ in range(3))
 
     def first(call: Call) -> Answer:
+        assert second_has_come.wait(PATIENCE)
         answer = call.pass_on()
-        second_is_answered.wait(PATIENCE)
+        first_is_done.set()
+        assert second_is_done.wait(PATIENCE)
         return answer
 
     def second(call: Call) -> Answer:
+        second_has_come.set()
+        assert first_is_done.wait(PATIENCE)
         answer = call.pass_on()
-        second_is_answered.set()
+        second_is_done.set()
         return answer
 
     return [first, second]
