@@ -6,6 +6,7 @@ No login: it listens on this machine alone, and ``guard`` keeps web pages away. 
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ from .behaviour import Behaviour, NotifyPolicy, rules
 from .clock import BEIJING, clock, news, real_now
 from .faults import FaultIn, faults
 from .models import Buyer, Fault, Merchant, Notice, Trade, TradeStatus
-from .money import yuan
+from .money import fen, yuan
 from .parties import parties
 from .refusals import Refusal
 from .requestlog import requests
@@ -288,6 +289,42 @@ def pay_trade(
         buyer = trade.buyer if trade.buyer and not choice else the_buyer(choice)
         trade = trades.pay(trade, buyer)
     return trade_out(request, trade)
+
+
+class RefundIn(In):
+    refund_amount: str | None = Field(None, max_length=16, description="usually all that is left")
+    out_request_no: str = Field("", max_length=64, description="usually a new one of Alipay's own")
+    refund_reason: str = Field("", max_length=256)
+
+
+@api.post("/trades/{out_trade_no}/refund", response={200: TradeOut, **PROBLEMS}, tags=["trades"])
+def refund_trade(
+    request: HttpRequest, out_trade_no: str, wanted: RefundIn | None = None, app_id: str = ""
+) -> Any:
+    """The merchant sends money back in Alipay's console, and the shop did not ask for it."""
+    wanted = wanted or RefundIn()
+    with change():
+        trade = the_trade(out_trade_no, app_id)
+        trades.refund(
+            trade,
+            amount=amount_in(wanted.refund_amount, usually=trade.total - trade.refunded),
+            out_request_no=wanted.out_request_no or number_of_the_console(),
+            reason=wanted.refund_reason,
+        )
+    return trade_out(request, trade)
+
+
+def amount_in(text: str | None, *, usually: int) -> int:
+    if text is None:
+        return usually
+    amount = fen(text)
+    if amount is None:
+        raise Problem(422, "Invalid request", f"refund_amount: {text!r} is no amount in yuan.")
+    return amount
+
+
+def number_of_the_console() -> str:
+    return f"{clock.now().astimezone(BEIJING):%Y%m%d%H%M%S}{secrets.randbelow(10**10):010d}"
 
 
 # -- notices ---------------------------------------------------------------------------------------

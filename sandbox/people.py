@@ -103,6 +103,8 @@ def trade_page(request: HttpRequest, app_id: str, out_trade_no: str) -> HttpResp
         "cashier_url": f"/cashier/{trade.token}/",
         "can_open": trade.status == TradeStatus.UNBORN,
         "can_pay": trade.status in (TradeStatus.UNBORN, TradeStatus.WAIT_BUYER_PAY),
+        "can_refund": trade.status == TradeStatus.TRADE_SUCCESS,
+        "left": yuan(trade.total - trade.refunded),
         "merchant_address": merchant_address(trade),
         "return_string": wire.message_string(signed) if signed else "",
         "return_address": notices.return_address(trade) if signed else "",
@@ -278,6 +280,12 @@ def do_pay(request: HttpRequest, form: Form) -> str:
     return _("The buyer has paid.")
 
 
+def do_refund(request: HttpRequest, form: Form) -> str:
+    wanted = control.RefundIn(**filled(form, control.RefundIn))
+    control.refund_trade(request, form["out_trade_no"], wanted, form["app_id"])
+    return _("The money went back, and the shop did not ask for it.")
+
+
 def do_send(request: HttpRequest, form: Form) -> str:
     control.send_notice(request, form["notify_id"], control.SendIn(**filled(form, control.SendIn)))
     return _("The notice was sent.")
@@ -365,6 +373,7 @@ def do_reset(request: HttpRequest, form: Form) -> str:
 BUTTONS: dict[str, Callable[[HttpRequest, Form], str]] = {
     "scan": do_scan,
     "pay": do_pay,
+    "refund": do_refund,
     "send": do_send,
     "forge": do_forge,
     "policy": do_policy,

@@ -89,6 +89,10 @@ def test_buttons_do_what_the_control_api_does(
     press(person, "forge", unsigned_name="trade_status", unsigned_value="TRADE_CLOSED", **this)
     assert merchant.shop.heard[4].raw.endswith(b"&trade_status=TRADE_CLOSED")
 
+    press(person, "refund", refund_amount="4.00", refund_reason="broken", **this)
+    (refund,) = control("GET", f"/trades/{number}")["refunds"]
+    assert (refund["refund_amount"], refund["refund_reason"]) == ("4.00", "broken")
+
     press(person, "policy", drop="3", delay="1.5", duplicate="2", shuffle="on")
     assert control("GET", "/notify-policy") == {
         "drop": 3,

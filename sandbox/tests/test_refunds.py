@@ -94,6 +94,61 @@ def test_bad_amount_is_refused(merchant: Merchant, number: str, amount: Any) -> 
     assert merchant.refund(number, amount, "r")["sub_code"] == "ACQ.INVALID_PARAMETER"
 
 
+def test_refund_in_the_console_is_heard_of_by_its_notice_only(
+    merchant: Merchant, number: str
+) -> None:
+    merchant.paid(number)
+    merchant.shop.wait(1)
+    console = f"/trades/{number}/refund"
+
+    merchant.process.control("POST", console, {"refund_amount": "1.00"})
+    merchant.process.control("POST", console, {"refund_amount": "2.00", "out_request_no": "R2"})
+    rest = merchant.process.control("POST", console)
+
+    own, given, last = (each["out_request_no"] for each in rest["refunds"])
+    assert [own.isdigit(), len(own), given, own != last] == [True, 24, "R2", True]
+    assert (rest["refund_fee"], rest["trade_status"]) == ("10.00", "TRADE_CLOSED")
+    told = [heard.fields for heard in merchant.shop.wait(3)[1:3]]
+    assert [(each["out_biz_no"], each["refund_fee"]) for each in told] == [
+        (own, "1.00"),
+        ("R2", "3.00"),
+    ]
+    assert refund_query(merchant, number, own)["refund_amount"] == "1.00"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [
+        ({"refund_amount": "10.01"}, 409),
+        ({"refund_amount": "0"}, 422),
+        ({"refund_amount": "1.001"}, 422),
+        ({"refund_amount": ""}, 422),
+        ({"refund_amount": 1}, 422),
+        ({"out_request_no": "x" * 65}, 422),
+        ({"amount": "1.00"}, 422),
+    ],
+)
+def test_bad_refund_in_the_console_is_refused(
+    merchant: Merchant, number: str, wanted: Any, status: int
+) -> None:
+    merchant.paid(number)
+
+    assert merchant.process.ask("POST", f"/control/trades/{number}/refund", wanted)[0] == status
+
+    assert balance(merchant) == "9.94"
+
+
+def test_unpaid_trade_is_not_refunded_in_the_console(merchant: Merchant, number: str) -> None:
+    merchant.page_pay(number)
+    console = f"/control/trades/{number}/refund"
+
+    before, _ = merchant.process.ask("POST", console)
+    merchant.process.control("POST", f"/trades/{number}/scan")
+    waiting, problem = merchant.process.ask("POST", console)
+
+    assert (before, waiting, problem["sub_code"]) == (409, 409, "ACQ.TRADE_STATUS_ERROR")
+
+
 def test_unpaid_trade_is_not_refunded(merchant: Merchant, number: str) -> None:
     merchant.page_pay(number)
     assert merchant.refund(number, "10.00")["sub_code"] == "ACQ.TRADE_NOT_EXIST"
