@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from core.due import whatever_happens
 from payments import alipay, bills
-from payments.bills import BillFile, Row, Totals
+from payments.bills import BillFile, Row
 from payments.books import MAX_RAW, Bill, Difference, midnight
 from payments.exceptions import AlipaySaysNo, BillBeingRead, BillMalformed, ResultUnknown
 from payments.fees import book_fees
@@ -113,8 +113,11 @@ def no_bill(bill: Bill) -> None:
         bill.mark_empty()
 
 
-def read(bill: Bill, file: IO[bytes], *, progress: Progress) -> None:
-    """Check all of a bill, then compare it row by row; keep one that can not be read."""
+def read(bill: Bill, file: IO[bytes], *, asks: bool = True, progress: Progress = nobody) -> None:
+    """Check all of a bill, then compare it row by row; keep one that can not be read.
+
+    ``asks`` Alipay about a row that it may know better.
+    """
     bill_file = BillFile(file, day=bill.day)
     try:
         totals = bill_file.checked()
@@ -123,28 +126,13 @@ def read(bill: Bill, file: IO[bytes], *, progress: Progress) -> None:
         file.seek(0)
         bill.mark_malformed(str(malformed), raw=file.read(MAX_RAW))
         return
-    comparison = compare(bill, bill_file.rows(), totals, progress=progress)
+    comparison = Comparison(bill, asks=asks)
+    comparison.run(bill_file.rows(), totals.rows, progress=progress)
     bill.mark_read(totals, unclear=comparison.unclear)
     logger.info("Bill %s: %s rows, %s differ", bill, totals.rows, comparison.found)
 
 
 # -- match -----------------------------------------------------------------------------------------
-
-
-def compare(bill: Bill, rows: Iterable[Row], totals: Totals, *, progress: Progress) -> "Comparison":
-    """Go through the rows of a bill, then through what should be among them."""
-    comparison = Comparison(bill)
-    comparison.forget()
-    done = 0
-    progress(done, totals.rows)
-    for batch in batches(rows):
-        comparison.match(batch)
-        bill.still_busy()
-        done += len(batch)
-        progress(done, totals.rows)
-    comparison.miss_ours()
-    comparison.end()
-    return comparison
 
 
 def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -156,11 +144,24 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 class Comparison:
     """One run through one day."""
 
-    def __init__(self, bill: Bill) -> None:
-        self.bill = bill
+    def __init__(self, bill: Bill, *, asks: bool = True) -> None:
+        self.bill, self.asks = bill, asks
         self.found = self.unclear = self.unclear_in_a_row = 0
         only_here = Difference.objects.open().filter(kind=Difference.Kind.ONLY_HERE)
         self.something_is_missed = only_here.exclude(bill=bill).exists()
+
+    def run(self, rows: Iterable[Row], total: int, *, progress: Progress) -> None:
+        """Go through the rows of a bill, then through what should be among them."""
+        self.forget()
+        done = 0
+        progress(done, total)
+        for batch in batches(rows):
+            self.match(batch)
+            self.bill.still_busy()
+            done += len(batch)
+            progress(done, total)
+        self.miss_ours()
+        self.end()
 
     def forget(self) -> None:
         """Forget what an earlier run found in this bill: this one looks for itself."""
@@ -170,7 +171,8 @@ class Comparison:
     def match(self, rows: list[Row]) -> None:
         """Match some rows with ours, mend what can be mended, and write the rest down."""
         ours = Ours.of(rows)
-        if to_mend := [row for row in rows if can_be_mended(row, ours)]:
+        to_mend = [row for row in rows if self.asks and can_be_mended(row, ours)]
+        if to_mend:
             for row in sorted(to_mend, key=lambda row: row.is_refund):
                 self.mend(row, ours)
             ours = Ours.of(rows)

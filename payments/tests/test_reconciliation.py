@@ -835,34 +835,78 @@ def test_the_command_needs_the_file_and_its_day(world: World, tmp_path: Any) -> 
     assert "missing.zip" in command("--date", str(DAY), "--file", missing)[1]
 
 
-def test_the_command_can_only_look(world: World, alice: User, tea: Product) -> None:
-    world.sell(alice, tea)
+@pytest.mark.parametrize("days", [["--date", str(DAY)], []])
+def test_a_rehearsal_finds_the_same_and_writes_nothing(
+    world: World, alice: User, tea: Product, days: list[str]
+) -> None:
+    paid, forgotten = world.sell(alice, tea), world.sell(alice, tea, told=False)
     world.morning_after()
+    before = everything()
+    out, failure = command(*days, "--dry-run")
 
-    out, failure = command("--date", str(DAY), "--dry-run")
-    assert ("can be read. 1 payments" in out, failure) == (True, "")
-    out, _ = command("--dry-run")
+    number = f"{forgotten.out_trade_no}: here 9.90 PENDING, at Alipay 9.90 交易"
+    assert out.splitlines() == [
+        "2050-03-01: read. 2 payments, 19.80 yuan; 0 refunds, 0.00 yuan; fees 0.12 yuan.",
+        f"  STATUS PAYMENT {number} (trade_no {trade_no(world, forgotten)})",
+        "  differences: 1",
+    ]
+    assert failure == "Not in order: 2050-03-01"
+    assert everything() == before
 
-    assert out == "2050-03-01: due\n"
-    assert (Bill.objects.get().status, JournalEntry.objects.filter(what="FEE").count()) == (
-        *("WAITING", 0),
-    )
+    out, failure = command("--date", str(DAY))
+    assert (out.splitlines()[1:], failure) == (["  differences: 0"], "")
+    assert is_billed(paid)
+    assert is_billed(forgotten)
 
 
-def test_the_command_checks_a_file_without_believing_it(world: World, tmp_path: Any) -> None:
+def everything() -> list[Any]:
+    return [list(model.objects.values()) for model in (Bill, Difference, Payment, JournalEntry)]
+
+
+def trade_no(world: World, payment: Payment) -> str:
+    return str(world.sandbox.trade(payment.out_trade_no)["trade_no"])
+
+
+def is_billed(payment: Payment) -> bool:
+    payment.refresh_from_db()
+    return payment.billed_on == DAY
+
+
+def test_a_rehearsal_without_a_bill(world: World, tmp_path: Any) -> None:
     world.morning_after()
-    good, bad = tmp_path / "good.zip", tmp_path / "bad.zip"
-    good.write_bytes(bill_maker.bill([], day=DAY))
+    bad = tmp_path / "bad.zip"
     bad.write_bytes(b"<html>")
 
-    looked = command("--date", str(DAY), "--file", str(good), "--dry-run")
-    refused = command("--date", str(DAY), "--file", str(bad), "--dry-run")
-    read = command("--date", str(DAY), "--file", str(bad))
+    there_is_none = command("--date", str(DAY), "--dry-run")
+    not_over = command("--date", str(DAY + timedelta(days=1)), "--dry-run")
+    unreadable = command("--date", str(DAY), "--file", str(bad), "--dry-run")
 
-    assert ("can be read. 0 payments" in looked[0], looked[1]) == (True, "")
-    assert refused[1] == "2050-03-01: a web page, not a zip"
-    assert read[0].startswith("2050-03-01: unreadable, kept as it is: a web page, not a zip\n")
-    assert read[1] == "Not in order: 2050-03-01"
+    assert there_is_none[0] == "2050-03-01: no bill: isp.BILL_NOT_EXIST 账单不存在\n"
+    assert not_over[1] == "Not in order: 2050-03-02"
+    assert unreadable[0].startswith("2050-03-01: unreadable: a web page, not a zip\n")
+    assert Bill.objects.count() == 0
+
+
+def test_the_command_keeps_what_it_can_not_read(world: World, tmp_path: Any) -> None:
+    world.morning_after()
+    bad = tmp_path / "bad.zip"
+    bad.write_bytes(b"<html>")
+
+    out, failure = command("--date", str(DAY), "--file", str(bad))
+
+    assert out.startswith("2050-03-01: unreadable: a web page, not a zip\n")
+    assert failure == "Not in order: 2050-03-01"
+    assert bytes(Bill.objects.values_list("raw", flat=True).get()) == b"<html>"
+
+
+def test_a_day_that_is_over_for_the_sandbox_only(world: World, alice: User, tea: Product) -> None:
+    paid = world.sell(alice, tea)
+    world.sandbox.control("clock", {"advance": 24 * 3600})
+
+    out, failure = command("--date", str(DAY))
+
+    assert ("read. 1 payments, 9.90 yuan" in out, failure) == (True, "")
+    assert is_billed(paid)
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
