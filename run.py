@@ -2,6 +2,7 @@
 """The one door to the shop: try it, test it, check it.
 
     python3 run.py demo                 the shop, its worker and a local Alipay, until Ctrl-C
+    python3 run.py manage COMMAND       a command of manage.py in the demo: audit, reconcile ...
     python3 run.py test [pytest args]   every test: on SQLite, on PostgreSQL and in a browser
     python3 run.py check                lint, types, templates, imports, migrations, translations
 
@@ -449,6 +450,15 @@ def demo_environment(*, port: int, sandbox_port: int, data: Path) -> dict[str, s
     )
 
 
+def manage_demo(command: list[str], *, port: int, sandbox_port: int, data: Path) -> int:
+    """Run a command of manage.py with the demo's settings, and return its exit code."""
+    if not (data / "secret_key").is_file():
+        raise Trouble(f"There is no demo in {data} yet: `run.py demo` makes one.")
+    workshop()
+    env = demo_environment(port=port, sandbox_port=sandbox_port, data=data)
+    return run([PYTHON, "manage.py", *command], env=env)
+
+
 def default_data_folder() -> Path:
     if WINDOWS:
         local = os.environ.get("LOCALAPPDATA")
@@ -806,17 +816,23 @@ def main(arguments: list[str]) -> int:
     demo_parser = commands.add_parser(
         "demo", help="run the shop, its worker and a local Alipay, until Ctrl-C"
     )
-    for option, default, whose in (("--port", 8000, "shop"), ("--sandbox-port", 8001, "sandbox")):
-        demo_parser.add_argument(
-            option, type=port_number, default=default, help=f"the {whose}'s port ({default})"
-        )
-    demo_parser.add_argument(
-        "--data",
-        type=lambda text: Path(text).expanduser().absolute(),
-        default=default_data_folder(),
-        metavar="DIR",
-        help="where keys, database, pictures and logs go (%(default)s)",
+    manage_parser = commands.add_parser(
+        "manage",
+        help="run a command of manage.py with the demo's settings, such as: run.py manage audit",
     )
+    for one in (demo_parser, manage_parser):
+        for option, default, of in (("--port", 8000, "shop"), ("--sandbox-port", 8001, "sandbox")):
+            one.add_argument(
+                option, type=port_number, default=default, help=f"the {of}'s port ({default})"
+            )
+        one.add_argument(
+            "--data",
+            type=lambda text: Path(text).expanduser().absolute(),
+            default=default_data_folder(),
+            metavar="DIR",
+            help="where keys, database, pictures and logs go (%(default)s)",
+        )
+    manage_parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...")
 
     commands.add_parser(
         "test",
@@ -833,7 +849,10 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.command == "check":
         return check()
-    return demo(port=chosen.port, sandbox_port=chosen.sandbox_port, data=chosen.data)
+    place = {"port": chosen.port, "sandbox_port": chosen.sandbox_port, "data": chosen.data}
+    if chosen.command == "manage":
+        return manage_demo(chosen.words or ["help"], **place)
+    return demo(**place)
 
 
 def port_number(text: str) -> int:

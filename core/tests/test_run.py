@@ -210,6 +210,27 @@ def test_demo_shares_its_data_folder_with_no_other(tmp_path: Path, ports: dict[s
     assert refusal.stderr.startswith(f"run.py: Another demo uses the data folder {tmp_path}")
 
 
+def test_manage_needs_a_demo(tmp_path: Path) -> None:
+    refusal = door("manage", "--data", str(tmp_path), "audit")
+
+    assert refusal.returncode == 1
+    assert (
+        refusal.stderr == f"run.py: There is no demo in {tmp_path} yet: `run.py demo` makes one.\n"
+    )
+
+
+def test_manage_has_the_settings_of_the_demo(tmp_path: Path) -> None:
+    run.secret_key(tmp_path / "secret_key")
+
+    known = door("manage", "--data", str(tmp_path), "--port", "9", "diffsettings", "--all")
+    unknown = door("manage", "--data", str(tmp_path), "nonsense")
+
+    assert "SHOP_URL = 'http://127.0.0.1:9'" in known.stdout
+    assert str(tmp_path / "alipay") in known.stdout
+    assert (known.returncode, unknown.returncode) == (0, 1)
+    assert "Unknown command: 'nonsense'" in unknown.stderr
+
+
 def test_secret_key_is_made_once(tmp_path: Path) -> None:
     key = run.secret_key(tmp_path / "secret_key")
 
