@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 class PaymentsConfig(AppConfig):
     name = "payments"
-    verbose_name = _("payments")
+    verbose_name = _("Payments")
 
     def ready(self) -> None:
         from payments import checks  # noqa: F401, PLC0415  a check registers by being imported

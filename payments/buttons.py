@@ -104,7 +104,7 @@ def ask_about(payment: Payment, *, by: Any) -> str:
 
 def refund(payment: Payment, *, by: Any, amount: Decimal, reason: str, restocks: bool) -> str:
     asked = refunds.request_refund(payment, amount=amount, by=by, reason=reason, restocks=restocks)
-    if asked.status == Refund.Status.WAITING:
+    if asked.is_waiting:
         return gettext("The refund waits until a second operator approves it.")
     return gettext("The refund is on its way; look here what became of it.")
 
@@ -223,7 +223,7 @@ ON_REFUND = [
         label=_("Approve"),
         question=what_is_asked,
         do=approve,
-        makes_sense=lambda refund: refund.status == Refund.Status.WAITING,
+        makes_sense=lambda refund: refund.is_waiting,
     ),
     Button(
         name="decline",
@@ -231,7 +231,7 @@ ON_REFUND = [
         label=_("Decline"),
         question=what_is_asked,
         do=decline,
-        makes_sense=lambda refund: refund.status == Refund.Status.WAITING,
+        makes_sense=lambda refund: refund.is_waiting,
         form=DeclineForm,
         is_grave=True,
     ),
@@ -241,7 +241,7 @@ ON_REFUND = [
         label=_("Try again"),
         question=what_trying_again_does,
         do=retry,
-        makes_sense=lambda refund: refund.status == Refund.Status.FAILED,
+        makes_sense=lambda refund: refund.has_failed,
     ),
 ]
 

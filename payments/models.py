@@ -311,6 +311,10 @@ class Payment(Due):
 
 
 class RefundQuerySet(DueQuerySet):
+    def of(self, order: Order) -> Self:
+        """Return what an order's buyer is told of: all but what a second operator declined."""
+        return self.filter(payment__order=order).exclude(status=Refund.Status.DECLINED)
+
     def failed(self) -> Self:
         """Return what Alipay refused, while it still holds money that could go back."""
         return self.filter(status=Refund.Status.FAILED, payment__status=Payment.Status.PAID)
@@ -402,6 +406,14 @@ class Refund(Due):
     @property
     def is_open(self) -> bool:
         return self.status in OPEN_REFUNDS
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.status == Refund.Status.WAITING
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status == Refund.Status.FAILED
 
     def pause(self) -> timedelta:
         return REFUND_LADDER[min(self.tries, len(REFUND_LADDER)) - 1]

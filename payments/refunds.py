@@ -19,6 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.due import whatever_happens
+from core.money import yuan
 from orders.models import Event
 from payments import alipay
 from payments.exceptions import (
@@ -64,7 +65,7 @@ def request_refund(
             status=Refund.Status.WAITING if waits else Refund.Status.REQUESTED,
             due_at=None if waits else timezone.now(),
         )
-        tell(refund, Event.What.REFUND_REQUESTED, evidence=f"{amount} {reason}", by=by)
+        tell(refund, Event.What.REFUND_REQUESTED, evidence=f"{yuan(amount)} {reason}", by=by)
     logger.info("Refund %s: requested by %s", refund, by)
     return refund
 
@@ -108,7 +109,7 @@ def retry(refund: Refund, *, by: Any) -> None:
     with transaction.atomic():
         payment = locked(refund.payment)
         refund = payment.refunds.get(pk=refund.pk)
-        if refund.status != Refund.Status.FAILED:
+        if not refund.has_failed:
             raise RefundNotFailed
         if refund.amount > payment.refundable():
             raise RefundTooHigh(left=payment.refundable())
@@ -143,7 +144,7 @@ def import_refund(payment: Payment, *, out_request_no: str) -> Refund:
             defaults={"amount": amount, "cause": Refund.Cause.CONSOLE},
         )
         if is_new:
-            tell(refund, Event.What.REFUND_IMPORTED, evidence=str(amount))
+            tell(refund, Event.What.REFUND_IMPORTED, evidence=yuan(amount))
             refund.mark_done()
     return refund
 
@@ -159,7 +160,7 @@ def locked(payment: Payment) -> Payment:
 def waiting(refund: Refund) -> Refund:
     locked(refund.payment)
     refund = Refund.objects.get(pk=refund.pk)
-    if refund.status != Refund.Status.WAITING:
+    if not refund.is_waiting:
         raise RefundNotWaiting
     return refund
 
@@ -225,7 +226,7 @@ def look_again(refund: Refund) -> None:
 
     Raise AlipayTrouble when it does not say.
     """
-    if refund.status == Refund.Status.FAILED and is_done(refund):
+    if refund.has_failed and is_done(refund):
         refund.mark_done()
         logger.warning("Refund %s: done, although Alipay had said no", refund)
 

@@ -75,7 +75,7 @@ def panel_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "qr_address": code,
         # A phone can not scan itself.
         "offers_qr": settings.ALIPAY_QR and attempts.kind_for(request) is Payment.Kind.PAGE,
-        "refunds": Refund.objects.filter(payment__order=order),
+        "refunds": Refund.objects.of(order),
     }
 
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from conftest import Sandbox
 from orders.models import Order
@@ -136,3 +137,20 @@ def test_a_failed_refund_whose_place_was_taken_stays_failed(
 
     with pytest.raises(RefundTooHigh):
         retry(asked, by=operator)
+
+
+def test_the_buyer_is_told_that_it_waits_and_nothing_of_one_declined(
+    paid: Payment,  # noqa: F811
+    alices: Client,
+    operator: User,
+    alice: User,
+) -> None:
+    asked = refund(paid, "10.01", operator)
+    address = f"/order/payment/{paid.order}/"
+
+    waiting = alices.get(address, headers={"Accept-Language": "en"}).content.decode()
+    decline(asked, by=alice, reason="no")
+    declined = alices.get(address, headers={"Accept-Language": "en"}).content.decode()
+
+    assert "once the shop has approved it" in waiting
+    assert "10.01" not in declined
