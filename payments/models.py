@@ -47,6 +47,8 @@ MAX_OUT_REQUEST_NO = 64
 LADDER = (
     *(timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=10)),
 )
+# While the buyer looks at the payment page, it is asked about at this pace.
+LOOKED_AT = timedelta(seconds=20)
 # What is unclear after the time to pay is asked about at this pace.
 AFTER_TIME = timedelta(minutes=1)
 # Alipay's clock and ours may differ: a trade that was never born is over when this has passed.
@@ -61,6 +63,17 @@ class PaymentQuerySet(DueQuerySet):
     def open(self) -> Self:
         """Return the attempts whose outcome Alipay has not said yet."""
         return self.filter(status=Payment.Status.PENDING)
+
+    def chosen(self, order: Order) -> Payment | None:
+        """Return the attempt that the buyer chose last."""
+        return self.filter(order=order).order_by("-chosen_at", "-id").first()
+
+    def look_sooner(self, order: Order) -> None:
+        """Let the worker ask about an order's attempts soon: somebody waits for the answer."""
+        now = timezone.now()
+        far_off = self.open().filter(order=order, due_at__gt=now + LOOKED_AT)
+        if far_off.exists():
+            far_off.update(due_at=now + LOOKED_AT)
 
     def that_paid(self, order: Order) -> Payment | None:
         """Return the payment whose money the order has; a late one is not it."""
@@ -83,7 +96,9 @@ class PaymentQuerySet(DueQuerySet):
             raise OrderNotPayable
         attempts = list(self.filter(order=order).order_by("id"))
         for attempt in reversed(attempts):
-            if attempt.status == Payment.Status.PENDING and attempt.kind == kind:
+            if attempt.is_open and attempt.kind == kind:
+                attempt.chosen_at = timezone.now()
+                attempt.save(update_fields=["chosen_at", "updated_at"])
                 return attempt
         number = f"_{len(attempts) + 1}" if attempts else ""
         payment = self.create(
@@ -145,6 +160,7 @@ class Payment(Due):
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     billed_on = models.DateField(_("in the bill of"), null=True, blank=True)
     time_expire = models.DateTimeField(_("payable at Alipay until"))
+    chosen_at = models.DateTimeField(_("chosen last at"), default=timezone.now)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 

@@ -54,6 +54,8 @@ def qr(request: HttpRequest, order_id: str) -> HttpResponse:
 def panel(request: HttpRequest, order_id: str) -> HttpResponse:
     """Say how the payment stands; the answer 286 tells htmx to stop asking."""
     order = get_object_or_404(Order.objects.of(request.user), order_id=order_id)
+    if order.is_unpaid:
+        Payment.objects.look_sooner(order)
     return panel_of(request, order)
 
 
@@ -64,18 +66,20 @@ def panel_of(request: HttpRequest, order: Order) -> HttpResponse:
 
 
 def panel_context(request: HttpRequest, order: Order) -> dict[str, Any]:
-    newest = order.payments.first() if order.is_payable else None
-    code = newest.qr_code if newest and newest.is_open else ""
+    chosen = Payment.objects.chosen(order) if order.is_payable else None
+    is_waiting = bool(chosen and chosen.is_open)
+    code = chosen.qr_code if chosen and is_waiting else ""
+    refunds = list(Refund.objects.of(order))
     return {
         "order": order,
         # Past its time an order is still unpaid until Alipay has been asked: the page waits too.
-        "is_settled": not order.is_unpaid,
-        "is_waiting": newest is not None,
+        "is_settled": not order.is_unpaid and not any(refund.is_open for refund in refunds),
+        "is_waiting": is_waiting,
         "qr": attempts.drawn(code) if code else "",
         "qr_address": code,
         # A phone can not scan itself.
         "offers_qr": settings.ALIPAY_QR and attempts.kind_for(request) is Payment.Kind.PAGE,
-        "refunds": Refund.objects.of(order),
+        "refunds": refunds,
     }
 
 
@@ -99,7 +103,7 @@ def payment_return(request: HttpRequest) -> HttpResponse:
         Payment.objects.filter(order__in=Order.objects.of(request.user)).select_related("order"),
         out_trade_no=fields.get("out_trade_no", ""),
     )
-    if payment.order.is_unpaid:
+    if payment.order.is_unpaid or payment.is_open:
         ask(payment)
         payment.order.refresh_from_db()
     outcomes = {OrderStatus.PAID: "success", OrderStatus.UNPAID: "processing"}

@@ -175,6 +175,39 @@ def test_the_qr_code_is_asked_for_once_and_shown(
     assert Order.objects.get().status == "PAID"
 
 
+def test_a_change_of_mind_shows_the_code_again(
+    alices: Client,
+    order: Order,  # noqa: F811
+    sandbox: Sandbox,
+) -> None:
+    """An attempt that nobody opened can not be closed: it is chosen again."""
+    address = f"/order/payment/{order.order_id}/"
+    code = show_qr(alices, order).qr_code
+    go(alices, order)
+    meanwhile = alices.get(address).context
+    show_qr(alices, order)
+
+    again = alices.get(address).context
+
+    assert (meanwhile["qr"], meanwhile["is_waiting"]) == ("", True)
+    assert again["qr_address"] == code
+    assert kinds() == [("qr", "PENDING"), ("page", "PENDING")]
+
+
+def test_what_is_closed_is_not_waited_for(
+    alices: Client,
+    order: Order,  # noqa: F811
+    sandbox: Sandbox,
+) -> None:
+    go(alices, order)
+    open_it(sandbox, Payment.objects.get())
+    Payment.objects.get().close()
+
+    context = alices.get(f"/order/payment/{order.order_id}/").context
+
+    assert (context["is_waiting"], context["is_settled"]) == (False, False)
+
+
 def test_htmx_gets_the_panel_with_the_code(alices: Client, order: Order, sandbox: Sandbox) -> None:  # noqa: F811
     response = alices.post(f"/payments/{order.order_id}/qr/", headers={"HX-Request": "true"})
 

@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,7 @@ from orders.models import Order
 from payments import alipay
 from payments.exceptions import AlipaySaysNo, ResultUnknown
 from payments.models import Payment
+from payments.refunds import request_refund
 from payments.tests.alipay_side import notice, returned
 from payments.tests.test_notify import STRANGER
 from payments.tests.test_settle import trade_of
@@ -134,6 +136,36 @@ def test_panel_polls_until_the_order_is_settled(alices: Client, order: Order) ->
     assert "hx-get" not in paid.content.decode()
 
 
+def test_panel_polls_while_a_refund_is_on_its_way(
+    alices: Client, order: Order, operator: User
+) -> None:
+    address = f"/payments/{order.order_id}/panel/"
+    payment = Payment.objects.attempt(order)
+    payment.settle(trade_of(payment))
+    refund = request_refund(payment, amount=Decimal("1.00"), by=operator)
+
+    on_its_way = alices.get(address, headers={"HX-Request": "true"})
+    refund.mark_done()
+    done = alices.get(address, headers={"HX-Request": "true"})
+
+    assert (on_its_way.status_code, done.status_code) == (200, 286)
+    assert 'data-state="paid requested"' in on_its_way.content.decode()
+    assert 'data-state="paid done"' in done.content.decode()
+
+
+def test_whoever_looks_at_the_panel_has_alipay_asked_soon(alices: Client, order: Order) -> None:
+    payment = Payment.objects.attempt(order)
+    later, soon = timezone.now() + timedelta(minutes=5), timezone.now() + timedelta(seconds=9)
+
+    for due_at, kept in ((later, False), (soon, True)):
+        Payment.objects.update(due_at=due_at)
+        alices.get(f"/payments/{order.order_id}/panel/", headers={"HX-Request": "true"})
+        payment.refresh_from_db()
+        assert payment.due_at
+        assert (payment.due_at == due_at) is kept
+        assert payment.due_at <= timezone.now() + timedelta(seconds=20)
+
+
 def test_return_proves_nothing(alices: Client, order: Order) -> None:
     """Its signature is genuine, but Alipay can not be asked: processing, and unpaid."""
     payment = Payment.objects.attempt(order)
@@ -207,6 +239,20 @@ def test_return_asks_alipay(alices: Client, at_the_cashier: Order, sandbox: Sand
     assert (order.status, order.transaction_id) == ("PAID", Payment.objects.get().trade_no)
     assert order.paid_at
     assert timezone.now() - order.paid_at < timedelta(minutes=5)
+
+
+def test_return_to_a_cancelled_order_tells_of_the_late_money(
+    alices: Client, at_the_cashier: Order, sandbox: Sandbox
+) -> None:
+    """The trade was not born when the order was cancelled, so it could not be closed."""
+    assert alices.post(f"/order/{at_the_cashier.order_id}/cancel/").status_code == 303
+    sandbox.control(f"trades/{at_the_cashier.order_id}/pay", {})
+
+    response = alices.get(RETURN, returned(Payment.objects.get()))
+
+    assert (response.context["outcome"], response.context["is_settled"]) == ("failed", False)
+    assert [refund.is_late for refund in response.context["refunds"]] == [True]
+    assert Order.objects.get().status == "CANCELLED"
 
 
 def test_paying_again_asks_alipay_first(
