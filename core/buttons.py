@@ -123,7 +123,8 @@ class WithButtons(admin.ModelAdmin):
         except Problem as refusal:
             self.log_change(request, row, f"{button.name}: refused, {refusal.slug}")
             return self.tell(request, refusal, form)
-        chosen = ", ".join(f"{name} {value}" for name, value in form.cleaned_data.items())
+        shown = [field.name for field in form.visible_fields()]
+        chosen = ", ".join(f"{name} {form.cleaned_data[name]}" for name in shown)
         self.log_change(request, row, f"{button.name}: {chosen}" if chosen else button.name)
         messages.success(request, words)
         return True

@@ -62,9 +62,15 @@ def refusals(*statuses: int) -> dict[Any, Any]:
 
 
 def _is_number(value: Any) -> Any:
-    """JSON's true is no 1."""
-    if isinstance(value, bool | float):
+    """JSON's true is no 1, and only Python reads 1_0 as ten."""
+    if isinstance(value, bool | float) or "_" in str(value):
         raise PydanticCustomError("int_type", "Enter a whole number.")
+    return value
+
+
+def _is_amount(value: Any) -> Any:
+    if isinstance(value, bool) or "_" in str(value):
+        raise PydanticCustomError("decimal_parsing", "Enter an amount.")
     return value
 
 
@@ -77,7 +83,10 @@ def _without_nul(text: str) -> str:
 
 # Makes a field read a whole number, from JSON or from the text of a form.
 WHOLE_NUMBER = BeforeValidator(_is_number)
-Text = Annotated[str, AfterValidator(_without_nul)]
+# The same for yuan.
+AMOUNT = BeforeValidator(_is_amount)
+WITHOUT_NUL = AfterValidator(_without_nul)
+Text = Annotated[str, WITHOUT_NUL]
 # Larger than any row's id would be an error of the database.
 RowId = Annotated[int, Field(ge=1, le=2**63 - 1), WHOLE_NUMBER]
 

@@ -131,6 +131,10 @@ SENTENCES = {
     "int_type": _("Enter a whole number."),
     "greater_than_equal": _("Enter {ge} or more."),
     "less_than_equal": _("Enter {le} or less."),
+    "decimal_type": _("Enter an amount, such as 9.90."),
+    "decimal_parsing": _("Enter an amount, such as 9.90."),
+    "finite_number": _("Enter an amount, such as 9.90."),
+    "decimal_max_places": _("Enter at most {decimal_places} decimals."),
     "string_type": _("Enter a text."),
     "string_too_long": _("Enter at most {max_length} characters."),
     "string_too_short": _("Enter at least {min_length} characters."),
@@ -145,6 +149,8 @@ def sentence(error: Mapping[str, Any]) -> str:
     context = error.get("ctx", {})
     if error["type"] == "value_error":
         return str(context["error"])
+    if error["type"] == "string_too_short" and context["min_length"] == 1:
+        return str(SENTENCES["missing"])
     return str(SENTENCES.get(error["type"], _("This value is not valid."))).format(**context)
 
 

@@ -2,19 +2,20 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from core.money import LARGEST, SMALLEST, Money
-from core.operations import SessionAuth, Text, refusals
+from core.operations import AMOUNT, WITHOUT_NUL, SessionAuth, refusals
 from core.problems import Forbidden
 from orders.models import Order
 from orders.schemas import OrderOut
 from payments import attempts
+from payments.exceptions import NothingToRefund
 from payments.expiry import cancel_now
 from payments.models import Payment, Refund
 from payments.refunds import approve, request_refund
@@ -57,9 +58,16 @@ def cancel_order(request: HttpRequest, order_id: str) -> Order:
     return order
 
 
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), WITHOUT_NUL
+]
+
+
 class RefundIn(Schema):
-    amount: Decimal = Field(ge=SMALLEST, le=LARGEST, max_digits=11, decimal_places=2)
-    reason: Text = Field(min_length=1, max_length=200)
+    amount: Annotated[Decimal, AMOUNT] = Field(
+        ge=SMALLEST, le=LARGEST, max_digits=11, decimal_places=2
+    )
+    reason: Reason
     restocks: bool = Field(False, description="Give all of the order's goods back to the stock.")
 
 
@@ -95,7 +103,7 @@ def refund_order(request: HttpRequest, order_id: str, wanted: RefundIn) -> Statu
     order = get_object_or_404(Order, order_id=order_id)
     payment = Payment.objects.that_paid(order)
     if payment is None:
-        raise Http404
+        raise NothingToRefund
     refund = request_refund(payment, by=request.user, **wanted.dict())
     return Status(201, refund)
 

@@ -4,7 +4,6 @@ The stories themselves are told elsewhere (`expiry`, `refunds`, `notify`), and s
 refused; here stands when a button is shown, what it asks before, and what it says afterwards.
 """
 
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -36,6 +35,9 @@ class RefundForm(forms.Form):
         required=False,
         help_text=_("All of the order's goods, once."),
     )
+
+    # How many refunds there were when the form was shown: sent twice, it asks once.
+    after = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
 
 
 class DeclineForm(forms.Form):
@@ -102,8 +104,8 @@ def ask_about(payment: Payment, *, by: Any) -> str:
     )
 
 
-def refund(payment: Payment, *, by: Any, amount: Decimal, reason: str, restocks: bool) -> str:
-    asked = refunds.request_refund(payment, amount=amount, by=by, reason=reason, restocks=restocks)
+def refund(payment: Payment, *, by: Any, **wanted: Any) -> str:
+    asked = refunds.request_refund(payment, by=by, **wanted)
     if asked.is_waiting:
         return gettext("The refund waits until a second operator approves it.")
     return gettext("The refund is on its way; look here what became of it.")
@@ -185,7 +187,7 @@ REFUND = Button(
     do=refund,
     makes_sense=lambda payment: payment.is_refundable,
     form=RefundForm,
-    initial=lambda payment: {"amount": payment.refundable()},
+    initial=lambda payment: {"amount": payment.refundable(), "after": payment.refunds.count()},
 )
 ON_PAYMENT = [ASK, REFUND]
 

@@ -114,6 +114,18 @@ class RefundTooHigh(Problem):
         super().__init__(words, errors={"amount": [words]})
 
 
+class NothingToRefund(Problem):
+    status, slug = 409, "nothing-to-refund"
+    title = _("There is nothing to refund")
+    detail = _("No money came in for this order, or what came too late goes back by itself.")
+
+
+class AnotherRefund(Problem):
+    status, slug = 409, "another-refund"
+    title = _("Another refund was asked for meanwhile")
+    detail = _("Look at this payment's refunds, and ask again if this one is still needed.")
+
+
 class RefundNotWaiting(Problem):
     status, slug = 409, "refund-not-waiting"
     title = _("This refund does not wait for approval")

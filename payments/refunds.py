@@ -24,6 +24,7 @@ from orders.models import Event
 from payments import alipay
 from payments.exceptions import (
     AlipaySaysNo,
+    AnotherRefund,
     RefundNotFailed,
     RefundNotWaiting,
     RefundTooHigh,
@@ -40,16 +41,28 @@ NOT_NOW = ("ACQ.SELLER_BALANCE_NOT_ENOUGH", "ACQ.REASON_TRADE_BEEN_FREEZEN")
 
 
 def request_refund(
-    payment: Payment, *, amount: Decimal, by: Any, reason: str = "", restocks: bool = False
+    payment: Payment,
+    *,
+    amount: Decimal,
+    by: Any,
+    reason: str = "",
+    restocks: bool = False,
+    after: int | None = None,
 ) -> Refund:
     """Write down that a part of a payment, or all of it, is to go back.
 
     Raise RefundTooHigh when the refunds would come to more than was paid; then nothing is written.
     The goods come back only with the payment that bought them. Above REFUND_APPROVAL_AMOUNT, all
     that was refunded without a second operator's approval counted in, it waits for one.
+
+    ``after`` is how many refunds of this payment whoever asks knows of; raise AnotherRefund when
+    there are more by now, as when a form was sent twice.
     """
     with transaction.atomic():
         payment = locked(payment)
+        earlier = payment.refunds.count()
+        if after is not None and after != earlier:
+            raise AnotherRefund
         left = payment.refundable() if payment.status == Payment.Status.PAID else Decimal("0.00")
         if amount > left:
             raise RefundTooHigh(left=left)
@@ -57,7 +70,7 @@ def request_refund(
         refund = Refund.objects.create(
             payment=payment,
             amount=amount,
-            out_request_no=f"{payment.out_trade_no}_R{payment.refunds.count() + 1}",
+            out_request_no=f"{payment.out_trade_no}_R{earlier + 1}",
             cause=Refund.Cause.OPERATOR,
             reason=reason,
             requested_by=by,

@@ -64,6 +64,19 @@ def test_the_api_refunds_for_the_staff(operators: Client, paid: Payment) -> None
     assert wanted.restocks
 
 
+def test_a_form_that_is_sent_twice_asks_once(operators: Client, paid: Payment) -> None:
+    address = f"/admin/payments/payment/{paid.pk}/refund/"
+    shown = operators.get(address).context["form"].initial
+    form = {"amount": "5.00", "reason": "broken", "after": shown["after"]}
+
+    operators.post(address, form, headers={"Accept-Language": "en"})
+    second = operators.post(address, form, follow=True, headers={"Accept-Language": "en"})
+
+    told = [str(each) for each in second.context["messages"]]
+    assert told[-1].startswith("Another refund was asked for meanwhile")
+    assert Refund.objects.count() == 1
+
+
 def test_nobody_else_refunds(alices: Client, paid: Payment) -> None:
     page = f"/admin/payments/payment/{paid.pk}/refund/"
 
@@ -80,8 +93,11 @@ def test_nobody_else_refunds(alices: Client, paid: Payment) -> None:
         ({"amount": "0.00"}, 422),
         ({"amount": "1.005"}, 422),
         ({"amount": "NaN"}, 422),
+        ({"amount": "1_0"}, 422),
+        ({"amount": True}, 422),
         ({"amount": None}, 422),
         ({"reason": ""}, 422),
+        ({"reason": " \n"}, 422),
         ({"reason": "x" * 201}, 422),
     ],
 )
@@ -99,6 +115,10 @@ def test_an_unpaid_order_has_nothing_to_refund(
 ) -> None:
     payment = Payment.objects.attempt(make_order(alice, tea))
 
-    assert refund(operators, payment).status_code == 404
+    refused = refund(operators, payment)
+    assert (refused.status_code, refused.json()["type"]) == (
+        409,
+        "urn:guitai:problem:nothing-to-refund",
+    )
     page = operators.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
     assert f"{payment.pk}/refund/" not in page
