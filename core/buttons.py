@@ -50,12 +50,13 @@ class Button:
 
 @dataclass(frozen=True)
 class Link:
-    """A button that stands on the page of another row."""
+    """A button that stands on the page of another row, or a list of rows about this one."""
 
     permission: str
     label: Any
     address: Callable[[Any], str]
-    makes_sense: Callable[[Any], bool]
+    makes_sense: Callable[[Any], bool] = lambda row: True
+    asks: bool = True  # before anything happens
     is_harmless: bool = False
     is_grave: bool = False
 
@@ -91,6 +92,7 @@ class WithButtons(admin.ModelAdmin):
                 yield {
                     "label": button.label,
                     "address": button.address(row),
+                    "asks": isinstance(button, Button) or button.asks,
                     "is_harmless": button.is_harmless,
                     "is_grave": button.is_grave,
                 }

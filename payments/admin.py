@@ -66,16 +66,17 @@ class RefundInline(ReadOnly, admin.TabularInline):
 @admin.register(Payment)
 class PaymentAdmin(ReadOnly, WithButtons):
     buttons = ON_PAYMENT
-    list_display = ("out_trade_no", "order", "status", "amount", "trade_no", "paid_at")
-    list_filter = (PaymentConcern, "status", "created_at")
+    list_display = ("out_trade_no", "order", "kind", "status", "amount", "trade_no", "paid_at")
+    list_filter = (PaymentConcern, "status", "kind", "created_at")
     list_select_related = ("order",)
     list_per_page = 50
     search_fields = ("out_trade_no", "trade_no", "order__order_id", "order__user__username")
     search_help_text = "out_trade_no · trade_no · order_id · username"
     inlines = (RefundInline, NoticeInline)
     fields = (
-        *("order", "out_trade_no", "amount", "status", "trade_no"),
-        *("paid_at", "time_expire", "due_at", "tries", "created_at", "updated_at"),
+        *("order", "out_trade_no", "kind", "amount", "status", "trade_no", "paid_at"),
+        *("billed_on", "time_expire", "due_at", "tries", "unclear_since"),
+        *("created_at", "updated_at"),
     )
 
 
@@ -110,5 +111,6 @@ class RefundAdmin(ReadOnly, WithButtons):
     search_help_text = "out_request_no · out_trade_no · trade_no · order_id · username"
     fields = (
         *("payment", "out_request_no", "amount", "status", "cause", "reason", "restocks"),
-        *("requested_by", "approved_by", "last_answer", "due_at", "tries", "created_at", "done_at"),
+        *("requested_by", "approved_by", "last_answer", "due_at", "tries", "unclear_since"),
+        *("created_at", "done_at", "billed_on"),
     )

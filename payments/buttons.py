@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from core.admin import changelist
 from core.buttons import Button, Link
 from core.money import LARGEST, SMALLEST, yuan
 from orders.models import Order
@@ -192,6 +193,12 @@ REFUND = Button(
 ON_PAYMENT = [ASK, REFUND]
 
 ON_ORDER: list[Button | Link] = [
+    Link(
+        permission="payments.view_payment",
+        label=_("Payments"),
+        address=lambda order: changelist(Payment, order__id__exact=str(order.pk)),
+        asks=False,
+    ),
     Button(
         name="ask",
         permission="payments.ask_payment",

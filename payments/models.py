@@ -328,8 +328,13 @@ class Payment(Due):
 
 class RefundQuerySet(DueQuerySet):
     def of(self, order: Order) -> Self:
-        """Return what an order's buyer is told of: all but what a second operator declined."""
-        return self.filter(payment__order=order).exclude(status=Refund.Status.DECLINED)
+        """Return what an order's buyer is told of.
+
+        Not of what a second operator declined, nor of what failed and came back by another refund.
+        """
+        in_vain = Q(status=Refund.Status.FAILED, payment__status=Payment.Status.REFUNDED)
+        declined = Q(status=Refund.Status.DECLINED)
+        return self.filter(payment__order=order).exclude(declined | in_vain)
 
     def failed(self) -> Self:
         """Return what Alipay refused, while it still holds money that could go back."""
@@ -444,7 +449,8 @@ class Refund(Due):
         # The order is read after the lock was got: joined to it, it would be that of before.
         payment = Payment.objects.select_for_update(of=("self",)).get(pk=self.payment_id)
         not_yet = [*OPEN_REFUNDS, Refund.Status.FAILED]
-        if not self._end(Refund.Status.DONE, before=not_yet, done_at=timezone.now()):
+        now = timezone.now()
+        if not self._end(Refund.Status.DONE, before=not_yet, done_at=now, last_answer=""):
             return False
         payment.order.record(Event.What.REFUND_DONE, about=self.out_request_no)
         journal.book(

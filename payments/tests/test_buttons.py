@@ -7,7 +7,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from conftest import Sandbox, login, make_staff
+from conftest import Sandbox, login, make_order, make_staff
 from orders.models import Order
 from payments.models import Payment, Refund
 from payments.tests.test_expiry import order, payment, tick  # noqa: F401
@@ -264,6 +264,21 @@ def test_the_page_of_an_order_leads_to_the_refund_of_what_paid_it(
     page = cashiers.get(f"/admin/orders/order/{paid.order.pk}/change/").content.decode()
 
     assert f'href="/admin/payments/payment/{paid.pk}/refund/"' in page
+
+
+def test_the_page_of_an_order_leads_to_its_payments(
+    paid: Payment,  # noqa: F811
+    cashiers: Client,
+    bob: User,
+    tea: Product,
+) -> None:
+    Payment.objects.attempt(make_order(bob, tea))
+    rows = f"/admin/payments/payment/?order__id__exact={paid.order.pk}"
+
+    page = cashiers.get(f"/admin/orders/order/{paid.order.pk}/change/").content.decode()
+
+    assert f'<a href="{rows}">支付</a>' in page
+    assert list(cashiers.get(rows).context["cl"].queryset) == [paid]
 
 
 def test_a_button_asks_for_the_token_of_the_session(

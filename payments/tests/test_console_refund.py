@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from conftest import Sandbox
 from orders.models import Order
@@ -64,6 +65,25 @@ def test_all_of_it_makes_the_order_refunded(paid: Payment, sandbox: Sandbox) -> 
     assert Order.objects.get().status == "REFUNDED"
     assert Payment.objects.get().status == "REFUNDED"
     assert journal.balance(journal.Account.ALIPAY) == 0
+
+
+def test_our_own_that_it_made_needless_is_not_told_to_the_buyer(
+    paid: Payment,  # noqa: F811
+    alices: Client,
+    sandbox: Sandbox,
+    operator: User,
+) -> None:
+    """PC payments are not told of a full refund, so the shop could ask for one more meanwhile."""
+    refund_in_the_console(paid, "19.80")
+    ours = refund(paid, "19.80", operator)
+    tick()
+    post(refund_notice(paid, refund_fee="19.80", trade_status="TRADE_CLOSED"))
+
+    told = alices.get(f"/order/payment/{paid.order}/").context["refunds"]
+
+    ours.refresh_from_db()
+    assert (ours.status, [refund.cause for refund in told]) == ("FAILED", ["CONSOLE"])
+    assert not Refund.objects.failed()
 
 
 def test_one_that_alipay_does_not_know_books_nothing(paid: Payment, sandbox: Sandbox) -> None:  # noqa: F811

@@ -21,12 +21,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
         if dry_run:
             now = timezone.now()
-            for row in [
+            due = [
                 *Payment.objects.filter(due_at__lte=now),
                 *expiry.expired_orders(),
                 *Refund.objects.filter(due_at__lte=now),
-            ]:
-                self.stdout.write(f"{row._meta.verbose_name}: {row}")
+            ]
+            for row in due:
+                self.stdout.write(f"{row._meta.object_name}: {row}")
+            if not due:
+                self.stdout.write("Nothing is due.")
             return
         self.stdout.write(f"Payments asked about: {expiry.ask_what_is_due()}")
         self.stdout.write(f"Orders expired: {expiry.cancel_expired_orders()}")
