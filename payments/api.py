@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Header, Query, Router, Schema, Status
 from pydantic import Field, StringConstraints
 
 from core.money import LARGEST, SMALLEST, Money
@@ -71,6 +71,9 @@ class RefundIn(Schema):
     restocks: bool = Field(False, description="Give all of the order's goods back to the stock.")
 
 
+IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=255)]
+
+
 class RefundOut(Schema):
     out_request_no: str
     amount: Money
@@ -98,13 +101,18 @@ class StaffAuth(SessionAuth):
     auth=StaffAuth("payments.add_refund"),
     response={201: RefundOut, **refusals(400, 401, 403, 404, 409, 413, 415, 422)},
 )
-def refund_order(request: HttpRequest, order_id: str, wanted: RefundIn) -> Status[Refund]:
-    """Refund a paid order, in full or in part; for the staff alone. The worker sends it."""
+def refund_order(
+    request: HttpRequest, order_id: str, wanted: RefundIn, key: IdempotencyKey = ""
+) -> Status[Refund]:
+    """Refund a paid order, in full or in part; for the staff alone. The worker sends it.
+
+    Repeated with the same ``Idempotency-Key``, as after a time-out, it is the same refund.
+    """
     order = get_object_or_404(Order, order_id=order_id)
     payment = Payment.objects.that_paid(order)
     if payment is None:
         raise NothingToRefund
-    refund = request_refund(payment, by=request.user, **wanted.dict())
+    refund = request_refund(payment, by=request.user, key=key, **wanted.dict())
     return Status(201, refund)
 
 

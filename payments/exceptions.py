@@ -126,6 +126,12 @@ class AnotherRefund(Problem):
     detail = _("Look at this payment's refunds, and ask again if this one is still needed.")
 
 
+class KeyUsed(Problem):
+    status, slug = 422, "idempotency-key-used"
+    title = _("This Idempotency-Key was used for another refund")
+    detail = _("Send a new key with each new refund, and the same one only to repeat a request.")
+
+
 class RefundNotWaiting(Problem):
     status, slug = 409, "refund-not-waiting"
     title = _("This refund does not wait for approval")

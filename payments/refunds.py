@@ -12,6 +12,7 @@ https://opendocs.alipay.com/open/02ekfk
 
 import logging
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
@@ -25,6 +26,7 @@ from payments import alipay
 from payments.exceptions import (
     AlipaySaysNo,
     AnotherRefund,
+    KeyUsed,
     RefundNotFailed,
     RefundNotWaiting,
     RefundTooHigh,
@@ -48,6 +50,7 @@ def request_refund(
     reason: str = "",
     restocks: bool = False,
     after: int | None = None,
+    key: str = "",
 ) -> Refund:
     """Write down that a part of a payment, or all of it, is to go back.
 
@@ -56,13 +59,19 @@ def request_refund(
     that was refunded without a second operator's approval counted in, it waits for one.
 
     ``after`` is how many refunds of this payment whoever asks knows of; raise AnotherRefund when
-    there are more by now, as when a form was sent twice.
+    there are more by now, as when a form was sent twice. ``key`` is whoever asks' own name for this
+    refund: asked for again by the same, it is returned; raise KeyUsed when it was for another.
     """
     with transaction.atomic():
         payment = locked(payment)
         earlier = payment.refunds.count()
         if after is not None and after != earlier:
             raise AnotherRefund
+        number = f"{payment.out_trade_no}_{fingerprint(key) if key else f'R{earlier + 1}'}"
+        if known := payment.refunds.filter(out_request_no=number).first():
+            if (known.amount, known.reason) != (amount, reason):
+                raise KeyUsed
+            return known
         left = payment.refundable() if payment.status == Payment.Status.PAID else Decimal("0.00")
         if amount > left:
             raise RefundTooHigh(left=left)
@@ -70,7 +79,7 @@ def request_refund(
         refund = Refund.objects.create(
             payment=payment,
             amount=amount,
-            out_request_no=f"{payment.out_trade_no}_R{earlier + 1}",
+            out_request_no=number,
             cause=Refund.Cause.OPERATOR,
             reason=reason,
             requested_by=by,
@@ -81,6 +90,10 @@ def request_refund(
         tell(refund, Event.What.REFUND_REQUESTED, evidence=f"{yuan(amount)} {reason}", by=by)
     logger.info("Refund %s: requested by %s", refund, by)
     return refund
+
+
+def fingerprint(key: str) -> str:
+    return f"K{sha256(key.encode()).hexdigest()[:24]}"
 
 
 def needs_approval(payment: Payment, amount: Decimal) -> bool:

@@ -21,10 +21,12 @@ def paid(alice: User, tea: Product) -> Payment:
     return Payment.objects.get()
 
 
-def refund(client: Client, paid: Payment, **changes: Any) -> Any:
+def refund(
+    client: Client, paid: Payment, headers: dict[str, str] | None = None, **changes: Any
+) -> Any:
     body = {"amount": "5.00", "reason": "broken"} | changes
     address = f"/api/v1/orders/{paid.order.order_id}/refunds"
-    return client.post(address, body, content_type="application/json")
+    return client.post(address, body, content_type="application/json", headers=headers)
 
 
 def test_the_admin_refunds_a_part(operators: Client, operator: User, paid: Payment) -> None:
@@ -75,6 +77,21 @@ def test_a_form_that_is_sent_twice_asks_once(operators: Client, paid: Payment) -
     told = [str(each) for each in second.context["messages"]]
     assert told[-1].startswith("Another refund was asked for meanwhile")
     assert Refund.objects.count() == 1
+
+
+def test_the_api_refunds_once_by_one_idempotency_key(operators: Client, paid: Payment) -> None:
+    """After a time-out nobody knows whether it was heard: it is said again."""
+    first, again, other = (
+        refund(operators, paid, headers={"Idempotency-Key": key}) for key in ("一", "一", "2")
+    )
+    changed = refund(operators, paid, amount="5.01", headers={"Idempotency-Key": "2"})
+    too_long = refund(operators, paid, headers={"Idempotency-Key": "x" * 256})
+
+    assert [each.status_code for each in (first, again, other)] == [201, 201, 201]
+    assert first.json() == again.json() != other.json()
+    assert (changed.status_code, too_long.status_code) == (422, 422)
+    assert changed.json()["type"] == "urn:guitai:problem:idempotency-key-used"
+    assert Refund.objects.count() == 2
 
 
 def test_nobody_else_refunds(alices: Client, paid: Payment) -> None:
