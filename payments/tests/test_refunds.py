@@ -32,7 +32,7 @@ def paid(payment: Payment, sandbox: Sandbox) -> Payment:  # noqa: F811
     return Payment.objects.get()
 
 
-def refund(paid: Payment, amount: str, by: User, **options: bool) -> Refund:
+def refund(paid: Payment, amount: str, by: User, **options: Any) -> Refund:
     return request_refund(paid, amount=Decimal(amount), by=by, reason="changed / mind", **options)
 
 
