@@ -30,7 +30,7 @@ from django.db.models import Model
 from django.test import Client
 
 from core import append_only
-from core.append_only import SQL, UNDO_SQL, AppendOnly
+from core.append_only import MORE_SQL, SQL, UNDO_MORE_SQL, UNDO_SQL, AppendOnly
 from core.tests import environment
 from orders import checkout
 from orders.models import Order
@@ -103,20 +103,17 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def _flush_past_the_triggers() -> None:
     """Let a test with real transactions be cleaned up after: append-only rows are in the way.
 
-    PostgreSQL truncates, which no trigger on rows sees; SQLite deletes row by row.
+    PostgreSQL truncates; SQLite deletes row by row.
     """
-    if connection.vendor != "sqlite":
-        return
     flush = connection.ops.sql_flush
 
     def sql_flush(style: Any, tables: list[str], **options: Any) -> list[str]:
         guarded = [
-            model._meta.db_table
-            for model in apps.get_models()
-            if issubclass(model, AppendOnly) and model._meta.db_table in tables
+            model._meta.db_table for model in apps.get_models() if issubclass(model, AppendOnly)
         ]
-        off = [sql for table in guarded for sql in append_only.sql(UNDO_SQL["sqlite"], table)]
-        on = [sql for table in guarded for sql in append_only.sql(SQL["sqlite"], table)]
+        do, undo = (SQL, UNDO_SQL) if connection.vendor == "sqlite" else (MORE_SQL, UNDO_MORE_SQL)
+        off = [sql for table in guarded for sql in append_only.sql(undo[connection.vendor], table)]
+        on = [sql for table in guarded for sql in append_only.sql(do[connection.vendor], table)]
         return [*off, *flush(style, tables, **options), *on]
 
     connection.ops.sql_flush = sql_flush  # type: ignore[assignment,method-assign]

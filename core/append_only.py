@@ -12,14 +12,15 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 WORDS = "rows are only ever added"
 
+FUNCTION = """
+    CREATE FUNCTION {table}_%s() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN
+        RAISE EXCEPTION '{table}: {words}' USING ERRCODE = 'integrity_constraint_violation';
+    END $$
+"""
 SQL = {
     "postgresql": (
-        """
-        CREATE FUNCTION {table}_never_changes() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN
-            RAISE EXCEPTION '{table}: {words}' USING ERRCODE = 'integrity_constraint_violation';
-        END $$
-        """,
+        FUNCTION % "never_changes",
         """
         CREATE TRIGGER {table}_never_changes BEFORE UPDATE OR DELETE ON {table}
         FOR EACH ROW EXECUTE FUNCTION {table}_never_changes()
@@ -32,6 +33,30 @@ SQL = {
         """
         for event in ("update", "delete")
     ),
+}
+# What replaces rows, or throws all of them away, fires no trigger of these.
+MORE_SQL = {
+    "postgresql": (
+        FUNCTION % "no_truncate",
+        """
+        CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table}
+        FOR EACH STATEMENT EXECUTE FUNCTION {table}_no_truncate()
+        """,
+    ),
+    "sqlite": (
+        """
+        CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}
+        WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id) OR {same}
+        BEGIN SELECT RAISE(ABORT, '{table}: {words}'); END
+        """,
+    ),
+}
+UNDO_MORE_SQL = {
+    "postgresql": (
+        "DROP TRIGGER {table}_no_truncate ON {table}",
+        "DROP FUNCTION {table}_no_truncate()",
+    ),
+    "sqlite": ("DROP TRIGGER {table}_no_replace",),
 }
 UNDO_SQL = {
     "postgresql": (
@@ -77,18 +102,32 @@ class AppendOnly(models.Model):
 
 
 def guard(table: str) -> migrations.RunPython:
-    """Return the operation of a migration that puts the triggers on a table."""
+    """Return the operation of a migration that lets no row of a table be changed or deleted."""
+    return _by_vendor(SQL, UNDO_SQL, table)
 
+
+def guard_the_whole(table: str, *, same: str = "FALSE") -> migrations.RunPython:
+    """Return the one that lets no row be replaced, nor all of them be truncated.
+
+    ``same`` is SQL for SQLite: whether a row would give way to ``NEW`` by a unique key beside the
+    id.
+    """
+    return _by_vendor(MORE_SQL, UNDO_MORE_SQL, table, same=same)
+
+
+def _by_vendor(
+    do: dict[str, tuple[str, ...]], undo: dict[str, tuple[str, ...]], table: str, **words: str
+) -> migrations.RunPython:
     def forwards(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
-        for statement in sql(SQL[editor.connection.vendor], table):
+        for statement in sql(do[editor.connection.vendor], table, **words):
             editor.execute(statement, params=None)
 
     def backwards(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
-        for statement in sql(UNDO_SQL[editor.connection.vendor], table):
+        for statement in sql(undo[editor.connection.vendor], table, **words):
             editor.execute(statement, params=None)
 
     return migrations.RunPython(forwards, backwards)
 
 
-def sql(statements: tuple[str, ...], table: str) -> list[str]:
-    return [statement.format(table=table, words=WORDS) for statement in statements]
+def sql(statements: tuple[str, ...], table: str, **words: str) -> list[str]:
+    return [statement.format(table=table, words=WORDS, **words) for statement in statements]

@@ -292,9 +292,13 @@ def pay_trade(
 
 
 class RefundIn(In):
-    refund_amount: str | None = Field(None, max_length=16, description="usually all that is left")
-    out_request_no: str = Field("", max_length=64, description="usually a new one of Alipay's own")
-    refund_reason: str = Field("", max_length=256)
+    refund_amount: Annotated[
+        str | None, Field(max_length=16, description="usually all that is left")
+    ] = None
+    out_request_no: Annotated[
+        str, Field(max_length=64, description="usually a new one of Alipay's own")
+    ] = ""
+    refund_reason: Annotated[str, Field(max_length=256)] = ""
 
 
 @api.post("/trades/{out_trade_no}/refund", response={200: TradeOut, **PROBLEMS}, tags=["trades"])

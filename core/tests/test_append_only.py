@@ -55,6 +55,27 @@ def test_the_database_refuses_to_change_or_delete(records: None, model: Any, sql
     assert model.objects.count() == rows
 
 
+@pytest.mark.parametrize("model", [StockMovement, Event, JournalEntry])
+def test_the_database_refuses_to_replace_or_throw_away(records: None, model: Any) -> None:
+    table, rows = model._meta.db_table, list(model.objects.values())
+    names = [column.column for column in model._meta.local_fields]
+    by_unique_key = [name if name != "id" else "NULL" for name in names]
+    changes = {
+        "postgresql": [f"TRUNCATE {table} CASCADE"],
+        "sqlite": [f"REPLACE INTO {table} ({', '.join(names)}) SELECT * FROM {table}"],
+    }
+    if model is JournalEntry:
+        replaced = f"REPLACE INTO {table} SELECT {', '.join(by_unique_key)} FROM {table}"
+        changes["sqlite"].append(replaced)
+
+    connection.check_constraints()  # PostgreSQL truncates nothing while some are to be checked
+    for change in changes[connection.vendor]:
+        with pytest.raises(DatabaseError, match="only ever added"), transaction.atomic():
+            connection.cursor().execute(change)
+
+    assert list(model.objects.values()) == rows
+
+
 def test_stock_is_the_sum_of_its_movements(alice: User, bob: User, tea: Product) -> None:
     make_order(alice, tea, quantity=3)
     make_order(bob, tea, quantity=2).cancel(by=bob)
