@@ -18,7 +18,7 @@ FUNCTION = """
         RAISE EXCEPTION '{table}: {words}' USING ERRCODE = 'integrity_constraint_violation';
     END $$
 """
-SQL = {
+SQL: dict[str, tuple[str, ...]] = {
     "postgresql": (
         FUNCTION % "never_changes",
         """
@@ -35,7 +35,7 @@ SQL = {
     ),
 }
 # What replaces rows, or throws all of them away, fires no trigger of these.
-MORE_SQL = {
+MORE_SQL: dict[str, tuple[str, ...]] = {
     "postgresql": (
         FUNCTION % "no_truncate",
         """
@@ -51,14 +51,14 @@ MORE_SQL = {
         """,
     ),
 }
-UNDO_MORE_SQL = {
+UNDO_MORE_SQL: dict[str, tuple[str, ...]] = {
     "postgresql": (
         "DROP TRIGGER {table}_no_truncate ON {table}",
         "DROP FUNCTION {table}_no_truncate()",
     ),
     "sqlite": ("DROP TRIGGER {table}_no_replace",),
 }
-UNDO_SQL = {
+UNDO_SQL: dict[str, tuple[str, ...]] = {
     "postgresql": (
         "DROP TRIGGER {table}_never_changes ON {table}",
         "DROP FUNCTION {table}_never_changes()",

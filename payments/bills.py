@@ -350,6 +350,8 @@ class Table:
         )
         if row.amount <= 0 or row.received < 0:
             raise self.odd("not an amount", f"{business} {amount} {received}")
+        if abs(row.fee) > row.amount:
+            raise self.odd("not an amount", f"{business} {amount}, of which a fee of {fee}")
         return row
 
     def amount(self, text: str) -> Decimal:

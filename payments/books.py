@@ -171,9 +171,10 @@ class DifferenceQuerySet(models.QuerySet["Difference"]):
         return self.open().update(status=Difference.Status.MENDED, resolved_at=timezone.now())
 
     def reopen(self) -> int:
-        """Record that what had been mended is back; return how many there were."""
-        mended = self.filter(status=Difference.Status.MENDED)
-        return mended.update(status=Difference.Status.OPEN, resolved_at=None)
+        """Record that these wait for somebody again; return how many there were."""
+        return self.update(
+            status=Difference.Status.OPEN, resolved_at=None, resolved_by=None, resolution=""
+        )
 
     mend.alters_data = True  # type: ignore[attr-defined]
     reopen.alters_data = True  # type: ignore[attr-defined]
@@ -194,11 +195,18 @@ class Difference(models.Model):
     class Movement(models.TextChoices):
         PAYMENT = "PAYMENT", _("Payment")
         REFUND = "REFUND", _("Refund")
+        FEE = "FEE", _("Fee")  # of either
 
     class Status(models.TextChoices):
         OPEN = "OPEN", _("Open")  # until one of these two
         MENDED = "MENDED", _("Mended by itself")  # no longer there when the bill was read again
         RESOLVED = "RESOLVED", _("Resolved")  # somebody says why it may stand
+
+    # What a run of the bill finds, and another may find otherwise.
+    AS_FOUND = (
+        *("trade_no", "our_amount", "their_amount", "our_status", "their_status"),
+        *("payment_id", "refund_id"),
+    )
 
     bill = models.ForeignKey(
         Bill, verbose_name=_("bill"), on_delete=models.PROTECT, related_name="differences"
@@ -270,6 +278,10 @@ class Difference(models.Model):
         """What it is known by within its bill."""
         return self.kind, self.movement, self.out_trade_no, self.out_request_no
 
+    def is_like(self, other: Difference) -> bool:
+        """Whether it says the same: whoever resolved the one has resolved the other."""
+        return all(getattr(self, name) == getattr(other, name) for name in Difference.AS_FOUND)
+
     @property
     def is_open(self) -> bool:
         return self.status == Difference.Status.OPEN
@@ -313,6 +325,10 @@ _AMOUNT = _(
     "Alipay moved another amount than is written here. Compare with Alipay's console before "
     "anything else is refunded; say here what it was."
 )
+_FEE = _(
+    "Alipay's bill names another fee than is in the journal, where nothing is changed. Compare "
+    "with Alipay's console, and tell the bookkeeper."
+)
 _PAYMENT_STATUS = _(
     "Alipay took the money, and here it is not paid. Run the day again: Alipay is asked about it. "
     "If it stays, the money went back in Alipay's console already; look there, and say so here."
@@ -328,6 +344,7 @@ ADVICE: dict[tuple[str, str], Any] = {
     (Difference.Kind.ONLY_THERE, Difference.Movement.REFUND): _REFUND_NOT_HERE,
     (Difference.Kind.AMOUNT, Difference.Movement.PAYMENT): _AMOUNT,
     (Difference.Kind.AMOUNT, Difference.Movement.REFUND): _AMOUNT,
+    (Difference.Kind.AMOUNT, Difference.Movement.FEE): _FEE,
     (Difference.Kind.STATUS, Difference.Movement.PAYMENT): _PAYMENT_STATUS,
     (Difference.Kind.STATUS, Difference.Movement.REFUND): _REFUND_STATUS,
 }

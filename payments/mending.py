@@ -42,11 +42,17 @@ class Ours:
             else {},
         )
 
+    def payment(self, row: Row) -> Payment | None:
+        """Return the payment whose trade a row is about: by our number and by Alipay's."""
+        payment = self.payments.get(row.out_trade_no)
+        return payment if payment and payment.trade_no in ("", row.trade_no) else None
+
     def row(self, row: Row) -> Payment | Refund | None:
         """Return the payment or refund that a row is about."""
-        if row.is_refund:
+        payment = self.payment(row)
+        if payment and row.is_refund:
             return self.refunds.get((row.out_trade_no, row.out_request_no))
-        return self.payments.get(row.out_trade_no)
+        return payment
 
 
 def is_settled(mine: Payment | Refund) -> bool:
@@ -70,7 +76,7 @@ def can_be_mended(row: Row, ours: Ours) -> bool:
         return mine.is_open and not is_another_amount(mine, row)
     if isinstance(mine, Payment):
         return mine.status not in SETTLED and not is_another_amount(mine, row)
-    return row.is_refund and bool(row.out_request_no) and row.out_trade_no in ours.payments
+    return row.is_refund and bool(row.out_request_no) and ours.payment(row) is not None
 
 
 def ask(row: Row, ours: Ours) -> bool:

@@ -17,10 +17,12 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import islice
 from typing import IO, Any
 
 from django.db import models, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from core.due import whatever_happens
@@ -56,9 +58,14 @@ def nobody(done: int, total: int) -> None:
 
 def expect_bills() -> None:
     """Let there be a row for every day since the first payment whose bill should be there."""
+    if first := first_day():
+        Bill.objects.expect(first)
+
+
+def first_day() -> date | None:
+    """Return the day of the first attempt to pay: no bill of before can concern the shop."""
     first = Payment.objects.order_by("id").values_list("created_at", flat=True).first()
-    if first:
-        Bill.objects.expect(timezone.localtime(first, alipay.BEIJING).date())
+    return timezone.localtime(first, alipay.BEIJING).date() if first else None
 
 
 def reconcile_what_is_due() -> int:
@@ -179,8 +186,8 @@ class Comparison:
         known = [(row, mine) for row in rows if (mine := ours.row(row))]
         with transaction.atomic():
             self.mark_billed(known)
-            book_fees(known)
-            self.name([found for row in rows if (found := self.differs(row, ours))])
+            fees = [self.another_fee(*fee) for fee in book_fees(known)]
+            self.name([found for row in rows if (found := self.differs(row, ours))] + fees)
 
     def mark_billed(self, known: list[tuple[Row, Any]]) -> None:
         """Remember that this day's bill has them; another day need not miss them any more."""
@@ -231,6 +238,23 @@ class Comparison:
             seen_in=self.bill.runs,
         )
 
+    def another_fee(self, row: Row, mine: Payment | Refund, booked: Decimal) -> Difference:
+        refund = mine if isinstance(mine, Refund) else None
+        return Difference(
+            bill=self.bill,
+            kind=Difference.Kind.AMOUNT,
+            movement=Difference.Movement.FEE,
+            out_trade_no=row.out_trade_no,
+            out_request_no=row.out_request_no,
+            trade_no=row.trade_no,
+            our_amount=abs(booked),
+            their_amount=abs(row.fee),
+            their_status=row.business,
+            payment=mine.payment if isinstance(mine, Refund) else mine,
+            refund=refund,
+            seen_in=self.bill.runs,
+        )
+
     def miss_ours(self) -> None:
         """Name what should stand in this bill, and stands in none."""
         for mine in ours_unbilled_one_by_one(self.bill.day):
@@ -255,30 +279,31 @@ class Comparison:
         )
 
     def name(self, found: list[Difference]) -> None:
-        """Write differences down, or find them again; what was resolved stays resolved."""
+        """Write differences down, or find them again.
+
+        What was resolved stays resolved, as long as it says the same.
+        """
         if not found:
             return
         self.found += len(found)
         numbers = {difference.out_trade_no for difference in found}
         before = self.bill.differences.filter(out_trade_no__in=numbers)
-        known = {difference.key: difference.pk for difference in before}
+        known = {difference.key: difference for difference in before}
         again = [difference for difference in found if difference.key in known]
         for difference in again:
-            difference.pk = known[difference.key]
-        Difference.objects.bulk_update(again, AS_FOUND)
-        Difference.objects.filter(pk__in=[difference.pk for difference in again]).reopen()
+            difference.pk = known[difference.key].pk
+        others = [each for each in again if not each.is_like(known[each.key])]
+        Difference.objects.bulk_update(others, Difference.AS_FOUND)
+        seen = Difference.objects.filter(pk__in=[each.pk for each in again])
+        seen.update(seen_in=self.bill.runs)
+        is_other = Q(pk__in=[each.pk for each in others])
+        seen.filter(is_other | Q(status=Difference.Status.MENDED)).reopen()
         new = [difference for difference in found if difference.key not in known]
         Difference.objects.bulk_create(new, ignore_conflicts=True)
 
     def end(self) -> None:
         """Take for mended what this run did not find any more."""
         self.bill.differences.exclude(seen_in=self.bill.runs).mend()
-
-
-AS_FOUND = [
-    *("trade_no", "our_amount", "their_amount", "our_status", "their_status", "payment", "refund"),
-    "seen_in",
-]
 
 
 def ours_unbilled(day: date) -> bool:

@@ -42,6 +42,11 @@ def paid(out_trade_no: str, amount: str, **changes: str) -> dict[str, str]:
     return cells | changes
 
 
+def of(payment: Any, amount: str = "9.90", **changes: str) -> dict[str, str]:
+    """Return the row of one of the shop's payments."""
+    return paid(payment.out_trade_no, amount, 支付宝交易号=payment.trade_no, **changes)
+
+
 def refunded(out_trade_no: str, out_request_no: str, amount: str, **changes: str) -> dict[str, str]:
     """Return a row of a refund: its amounts are negative."""
     cells = {

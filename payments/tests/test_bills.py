@@ -146,6 +146,7 @@ def test_a_damaged_zip_is_refused() -> None:
         (bill([paid("", "20.00")]), "malformed row"),
         (bill([paid("G" * 65, "20.00")]), "malformed row"),
         (bill([paid("G1", "-20.00")]), "not an amount"),
+        (bill([paid("G1", "20.00", **{"服务费（元）": "-20.01"})]), "not an amount"),
         (bill([refunded("G1", "R", "5.00", **{"订单金额（元）": "5.00"})]), "not an amount"),
         (bill([*TWO, paid("G1", "20.00")]), "duplicated row"),
         (bill([*TWO, refunded("G1", "G1_R1", "1.00")]), "duplicated row"),

@@ -68,8 +68,13 @@ def make_day(buyer: User, day: datetime, size: int) -> bytes:
         batch_size=5000,
     )
     at = {"完成时间": f"{day:%Y-%m-%d} 12:00:00"}
-    rows = [bill_maker.paid(str(payment), "9.90", **at) for payment in payments]
-    rows += [bill_maker.refunded(str(each.payment), str(each), "1.00") | at for each in refunds]
+    rows = [bill_maker.of(payment, **at) for payment in payments]
+    rows += [
+        bill_maker.refunded(
+            str(each.payment), str(each), "1.00", 支付宝交易号=each.payment.trade_no, **at
+        )
+        for each in refunds
+    ]
     return bill_maker.bill(rows, day=day.date())
 
 

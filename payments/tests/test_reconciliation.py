@@ -331,7 +331,7 @@ def test_what_a_discount_of_the_merchant_took_is_named(
 ) -> None:
     """The buyer's order is whole; what came to the account, and what the journal has, is not."""
     payment = world.sell(alice, tea)
-    row = bill_maker.paid(payment.out_trade_no, "9.90", 完成时间=f"{DAY} 12:00:00")
+    row = bill_maker.of(payment, 完成时间=f"{DAY} 12:00:00")
     row |= {"商家实收（元）": "9.00", "商家优惠（元）": "0.90"}
     world.morning_after()
 
@@ -460,14 +460,14 @@ def test_two_clocks_may_differ_at_midnight(
     world.sell(alice, tea)
     theirs = DAY if ours == "00:00:30" else DAY + timedelta(days=1)
     clock = "23:59:59" if theirs == DAY else "00:00:01"
-    row = bill_maker.paid("A1", "9.90", 完成时间=f"{theirs} {clock}")
+    row = bill_maker.of(payment, 完成时间=f"{theirs} {clock}") | {"商户订单号": "A1"}
     Payment.objects.filter(pk=payment.pk).update(
         out_trade_no="A1",
         paid_at=f"{DAY + timedelta(days=ours == '00:00:30')}T{ours}+08:00",
     )
     other = Payment.objects.latest("id")
     tomorrow = DAY + timedelta(days=1)
-    others = bill_maker.paid(other.out_trade_no, "9.90", 完成时间=f"{tomorrow} 09:00:00")
+    others = bill_maker.of(other, 完成时间=f"{tomorrow} 09:00:00")
     days = {DAY: [row], tomorrow: [others]} if theirs == DAY else {DAY: [], tomorrow: [row, others]}
     world.morning_after(tomorrow)
 
@@ -499,7 +499,7 @@ def test_what_a_later_bill_has_is_no_longer_missed(world: World, alice: User, te
     run(file=io.BytesIO(bill_maker.bill(day=DAY)))
     assert [kind for kind, *_ in found()] == ["ONLY_HERE"]
 
-    row = bill_maker.paid(payment.out_trade_no, "9.90", 完成时间=f"{tomorrow} 00:00:01")
+    row = bill_maker.of(payment, 完成时间=f"{tomorrow} 00:00:01")
     run(tomorrow, file=io.BytesIO(bill_maker.bill([row], day=tomorrow)))
 
     assert (found(), Difference.objects.get().status) == ([], "MENDED")
@@ -621,7 +621,7 @@ def test_a_malformed_bill_is_kept_and_not_half_read(
     world: World, alice: User, tea: Product
 ) -> None:
     payment = world.sell(alice, tea)
-    first = bill_maker.paid(payment.out_trade_no, "9.90", 完成时间=f"{DAY} 12:00:00")
+    first = bill_maker.of(payment, 完成时间=f"{DAY} 12:00:00")
     second = first | {"商户订单号": "G2", "订单金额（元）": "oops"}
     text = bill_maker.table([first], day=DAY).split("\r\n")
     text.insert(6, ",".join(second.values()))
@@ -701,8 +701,11 @@ def make_day(buyer: User, size: int) -> bytes:
     Refund.objects.bulk_create(
         Refund(payment=payment, out_request_no=f"{payment}_R1", **back) for payment in payments[::3]
     )
-    rows = [bill_maker.paid(str(payment), "9.90") for payment in payments]
-    rows += [bill_maker.refunded(str(each), f"{each}_R1", "1.00") for each in payments[::3]]
+    rows = [bill_maker.of(payment) for payment in payments]
+    rows += [
+        bill_maker.refunded(str(each), f"{each}_R1", "1.00", 支付宝交易号=each.trade_no)
+        for each in payments[::3]
+    ]
     return bill_maker.bill(rows)
 
 
@@ -749,6 +752,60 @@ def test_no_network_call_is_made_inside_a_transaction(
     assert downloads == [False]
 
 
+def test_another_fee_than_in_the_journal_is_named(world: World, alice: User, tea: Product) -> None:
+    payment = world.sell(alice, tea)
+    at = {"完成时间": f"{DAY} 12:00:00"}
+    rows = [
+        bill_maker.of(payment, **at, **{"服务费（元）": fee}) for fee in ("-0.06", "-0.07", "0.00")
+    ]
+    world.morning_after()
+
+    told = []
+    for row in rows:
+        run(file=io.BytesIO(bill_maker.bill([row], day=DAY)))
+        told.append(
+            [
+                (each.kind, each.movement, each.our_amount, each.their_amount)
+                for each in Difference.objects.open()
+            ]
+        )
+
+    fee = ("AMOUNT", "FEE", Decimal("0.06"))
+    assert told == [[], [(*fee, Decimal("0.07"))], [(*fee, Decimal("0.00"))]]
+    assert journal.balance(Account.FEES) == Decimal("0.06")
+
+
+def test_our_number_on_a_foreign_trade_is_named(world: World, alice: User, tea: Product) -> None:
+    payment = world.sell(alice, tea)
+    row = bill_maker.of(payment, 完成时间=f"{DAY} 12:00:00") | {"支付宝交易号": "2050030122000"}
+    world.morning_after()
+
+    run(file=io.BytesIO(bill_maker.bill([row], day=DAY)))
+
+    number = ("PAYMENT", payment.out_trade_no, "")
+    assert found() == [("ONLY_HERE", *number), ("ONLY_THERE", *number)]
+    assert journal.balance(Account.FEES) == 0
+
+
+def test_what_was_resolved_is_open_again_when_it_says_something_else(
+    world: World, alice: User, operator: User, tea: Product
+) -> None:
+    payment = world.sell(alice, tea)
+    world.morning_after()
+
+    def run_with(amount: str) -> Difference:
+        at = {"完成时间": f"{DAY} 12:00:00", "服务费（元）": "-0.05"}
+        row = bill_maker.of(payment, amount, **at)
+        run(file=io.BytesIO(bill_maker.bill([row], day=DAY)))
+        return Difference.objects.get()
+
+    run_with("9.80").resolve(reason="a discount", by=operator)
+    same, other = run_with("9.80"), run_with("9999.80")
+
+    assert (same.status, same.resolution) == ("RESOLVED", "a discount")
+    assert (other.status, other.resolution, other.their_amount) == ("OPEN", "", Decimal("9999.80"))
+
+
 # -- by hand ---------------------------------------------------------------------------------------
 
 
@@ -789,7 +846,8 @@ def test_the_command_names_a_difference_to_the_row(world: World, alice: User, te
     )
 
 
-def test_the_command_fails_without_a_bill(world: World) -> None:
+def test_the_command_fails_without_a_bill(world: World, alice: User, tea: Product) -> None:
+    Payment.objects.attempt(make_order(alice, tea))
     world.morning_after()
 
     out, failure = command("--date", str(DAY))
@@ -797,6 +855,18 @@ def test_the_command_fails_without_a_bill(world: World) -> None:
     assert (out.splitlines()[0], failure) == (
         *("2050-03-01: no bill yet: BILL_NOT_EXIST", "Not in order: 2050-03-01"),
     )
+
+
+def test_the_command_leaves_no_trace_of_a_day_before_the_shop(
+    world: World, alice: User, tea: Product
+) -> None:
+    world.sell(alice, tea)
+    world.morning_after()
+
+    _, failure = command("--date", "2015-01-01")
+
+    assert failure.startswith("2015-01-01 is before the shop's first payment")
+    assert Bill.objects.count() == 0
 
 
 def test_the_command_has_nothing_to_do(db: None) -> None:

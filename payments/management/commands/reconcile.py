@@ -119,16 +119,20 @@ def read_day(text: str) -> date:
 
 
 def early_bill(day: date) -> IO[bytes] | None:
-    """Return the bill of a day that is not over by our clock; the sandbox's may be ahead of it."""
-    today = timezone.localdate(timezone=BEIJING)
-    if day < today:
+    """Return the bill of a day that has none by our books and our clock, if Alipay has one.
+
+    The sandbox's clock may be ahead of ours.
+    """
+    first = reconciliation.first_day()
+    yesterday = timezone.localdate(timezone=BEIJING) - timedelta(days=1)
+    if first and first <= day <= yesterday:
         return None
     try:
         return bills.download(bill_url(day))
     except (AlipayTrouble, BillMalformed) as trouble:
+        why = "is not over in Beijing" if day > yesterday else "is before the shop's first payment"
         raise CommandError(
-            f"{day} is not over in Beijing; the last day that can be compared is "
-            f"{today - timedelta(days=1)}. Alipay says: {trouble}"
+            f"{day} {why}; the last day that can be compared is {yesterday}. Alipay says: {trouble}"
         ) from trouble
 
 
