@@ -42,6 +42,7 @@ class RefundConcern(Concern):
 
     rows = {
         "unclear": (_("unclear for an hour"), RefundQuerySet.unclear),
+        "sales": (_("of sales, without late money"), RefundQuerySet.of_sales),
         "failed": (_("failed, the money still here"), RefundQuerySet.failed),
         "due": (_("due now"), RefundQuerySet.due),
     }

@@ -62,7 +62,7 @@ class Day:
     converted: int = 0  # of these, how many were paid, on whatever day
     paid: int = 0  # paid on this day
     revenue: Decimal = NOTHING
-    refunds: int = 0
+    refunds: int = 0  # of sales, done on this day
     refunded: Decimal = NOTHING
 
     @property
@@ -70,11 +70,12 @@ class Day:
         """How many of a hundred orders were paid."""
         return round(100 * self.converted / self.orders) if self.orders else None
 
-    def rows(self, model: type[Model], when: str) -> str:
+    def rows(self, model: type[Model], when: str, **filters: str) -> str:
         """Return the address of the list of what happened on this day."""
         begin = midnight(self.date)
         end = begin + timedelta(days=1)
-        return changelist(model, **{f"{when}__gte": str(begin), f"{when}__lt": str(end)})
+        span = {f"{when}__gte": str(begin), f"{when}__lt": str(end)}
+        return changelist(model, **span, **filters)
 
     @property
     def placed_rows(self) -> str:
@@ -86,7 +87,7 @@ class Day:
 
     @property
     def refunded_rows(self) -> str:
-        return self.rows(Refund, "done_at")
+        return self.rows(Refund, "done_at", concern="sales")
 
 
 @dataclass
@@ -244,7 +245,7 @@ def the_last_days(*, orders: bool, refunds: bool) -> list[Day]:
     if refunds:
         _fill(
             days,
-            by_day(Refund.objects.filter(done_at__gte=begin), "done_at").annotate(
+            by_day(Refund.objects.of_sales().filter(done_at__gte=begin), "done_at").annotate(
                 refunds=Count("pk"), refunded=total("amount")
             ),
         )

@@ -16,8 +16,9 @@ from django.utils.translation import ngettext
 
 from core.admin import changelist, page
 from core.money import yuan
+from orders.models import Order
 from payments.audit_report import AuditReport
-from payments.books import Bill, Difference
+from payments.books import Bill, Difference, midnight
 
 # The audit is made every night; after so long, one was left out.
 AUDITED = timedelta(days=1, hours=12)
@@ -88,16 +89,27 @@ def ask_the_bills(told: Verdict, yesterday: date) -> None:
         address = changelist(Bill, status__exact=Bill.Status.WAITING)
         told.missing.append(Cause(words % {"count": count}, address))
     last = bills.filter(day=yesterday).first()
-    if last is None:
+    if last is None and not has_sold_by(yesterday):
+        told.words = nothing_happened()
+    elif last is None:
         words = _("yesterday's bill comes after ten o'clock")
         told.missing.append(Cause(words, changelist(Bill)))
     elif last.is_done:
         told.words = what_it_came_to(last)
 
 
+def has_sold_by(day: date) -> bool:
+    """Whether a bill can be expected of a day: nobody could pay before the first order."""
+    return Order.objects.filter(created_at__lt=midnight(day + timedelta(days=1))).exists()
+
+
+def nothing_happened() -> str:
+    return _("Nothing was paid, and nothing went back.")
+
+
 def what_it_came_to(bill: Bill) -> str:
     if bill.status == Bill.Status.EMPTY:
-        return _("Nothing was paid, and nothing went back.")
+        return nothing_happened()
     return _("Payments: %(payments)s, %(paid)s. Refunds: %(refunds)s, %(refunded)s.") % {
         "paid": yuan(bill.paid),
         "payments": bill.payments,

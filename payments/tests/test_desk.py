@@ -94,7 +94,7 @@ def busy_shop(alice: User, operator: User) -> dict[str, int]:
         "orders placed": 6,
         "orders paid": 3,
         "orders waiting": 1,
-        "refunds done": 3,
+        "refunds done": 2,
         "refunds to approve": 1,
         "refunds failed": 1,
         "refunds unclear": 1,
@@ -181,7 +181,7 @@ def test_the_desk_asks_as_often_for_one_row_as_for_many(
     with CaptureQueriesContext(connection) as asked:
         operators.get("/admin/")
 
-    assert len(asked) == 21
+    assert len(asked) == 22  # 21 when yesterday's bill is there
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite tells its plan without data")
@@ -217,11 +217,11 @@ def staff(*names: str) -> Client:
         ([], [], 0, [], False),
         (["view_product"], [], 0, [], True),
         (["view_order"], [6, 3, 1], 0, ["orders", "conversion"], False),
-        (["view_refund"], [3], 3, [], False),
+        (["view_refund"], [2], 3, [], False),
         (["view_payment"], [], 2, [], False),
         (
             ["view_order", "view_refund", "view_payment"],
-            [6, 3, 1, 3],
+            [6, 3, 1, 2],
             5,
             ["revenue", "orders", "conversion", "refunds"],
             False,

@@ -10,11 +10,13 @@ import time_machine
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from conftest import login
+from conftest import login, make_order
 from core.admin import changelist, page
+from orders.models import Order
 from payments.audit_report import AuditReport
 from payments.books import Bill, Difference
 from payments.verdict import Verdict
+from products.models import Product
 from users.models import User
 
 # Eleven in the morning in Beijing, of the ninth.
@@ -120,7 +122,22 @@ def test_a_bill_that_was_not_read_is_told_until_it_is(
         assert operators.get(cause.address).context["cl"].result_count == 1
 
 
-def test_nothing_is_said_before_the_bill_comes(operators: Client, audited: AuditReport) -> None:
+def test_the_first_day_of_a_shop_has_no_yesterday_to_wait_for(
+    operators: Client, audited: AuditReport, alice: User, tea: Product
+) -> None:
+    make_order(alice, tea)
+    first = told(operators)
+    Order.objects.update(created_at=NOW - timedelta(days=1))
+
+    assert (first.tone, first.words) == ("good", "没有收款，也没有退款。")
+    assert told(operators).tone == "unknown"
+
+
+def test_nothing_is_said_before_the_bill_comes(
+    operators: Client, audited: AuditReport, alice: User, tea: Product
+) -> None:
+    make_order(alice, tea)
+    Order.objects.update(created_at=NOW - timedelta(days=1))
     Bill.objects.create(day=YESTERDAY - timedelta(days=1), status=Bill.Status.READ)
     # Today's is expected tomorrow.
     Bill.objects.create(day=YESTERDAY + timedelta(days=1), status=Bill.Status.READ)
