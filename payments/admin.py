@@ -67,7 +67,7 @@ class RefundInline(ReadOnly, admin.TabularInline):
 @admin.register(Payment)
 class PaymentAdmin(ReadOnly, WithButtons):
     buttons = ON_PAYMENT
-    list_display = ("out_trade_no", "order", "kind", "status", "amount", "trade_no", "paid_at")
+    list_display = ("out_trade_no", "order", "status", "amount", "trade_no", "paid_at")
     list_filter = (PaymentConcern, "status", "kind", "created_at")
     list_select_related = ("order",)
     list_per_page = 50
