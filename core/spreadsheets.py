@@ -50,6 +50,8 @@ DIGITS_OF_EXCEL = 15
 # What makes Excel, LibreOffice and WPS take a cell of a CSV for a formula.
 FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+# Where a comma is a decimal point, 9,90 is no 990.
+IN_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 
 
 class Unreadable(Exception):
@@ -218,7 +220,9 @@ def number(cell: Any) -> Decimal | None:
         # Excel keeps 9.9 as 9.9000000000000004; what was meant has few decimals.
         return Decimal(repr(round(cell, 6)))
     text = str(cell).translate(TO_HALF_WIDTH)
-    text = re.sub(r"^['¥￥]|元$|[\s,]", "", text)
+    text = re.sub(r"^['¥￥]|元$|\s", "", text)
+    if IN_THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
     if not NUMBER.fullmatch(text) or len(text) > 30:
         raise ValueError(_("“%(cell)s” is not a number.") % {"cell": str(cell)[:40]})
     return Decimal(text)

@@ -15,14 +15,15 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from core.admin import Concern, Exported, ReadOnly
 from core.spreadsheets import MAX_FILE, MAX_ROWS, Unreadable
 from products import bulk, imports, pictures
 from products.bulk import Change
-from products.forms import ProductForm, StockForm
+from products.forms import ProductForm, RowForm
 from products.models import Category, Product, ProductQuerySet, StockMovement
 from products.spreadsheets import COLUMNS, MOVEMENT_COLUMNS
 
@@ -38,8 +39,9 @@ class UploadForm(forms.Form):
     file = forms.FileField(
         label=_("file"),
         widget=forms.FileInput(attrs={"accept": ".xlsx,.csv"}),
-        help_text=_("XLSX or CSV, up to %(rows)s rows and %(size)s MB.")
-        % {"rows": MAX_ROWS, "size": MAX_FILE >> 20},
+        help_text=format_lazy(
+            _("XLSX or CSV, up to {rows} rows and {size} MB."), rows=MAX_ROWS, size=MAX_FILE >> 20
+        ),
     )
 
 
@@ -52,7 +54,7 @@ class ProductAdmin(Exported):
     form = ProductForm
     list_display = ("preview", "name", "category", "price", "stock", "is_on_sale", "updated_at")
     list_display_links = ("name",)
-    list_editable = ("price", "stock", "is_on_sale")
+    list_editable = ("price", "is_on_sale")
     list_filter = (ProductConcern, "is_on_sale", "category")
     list_select_related = ("category",)
     list_per_page = 50
@@ -72,14 +74,12 @@ class ProductAdmin(Exported):
         ]
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[forms.ModelForm]:
-        return self.as_permitted(request, super().get_form(request, *args, **kwargs))
-
-    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
-        return self.as_permitted(request, StockForm)
-
-    def as_permitted(self, request: HttpRequest, form: Any) -> type[forms.ModelForm]:
+        form = super().get_form(request, *args, **kwargs)
         may = request.user.has_perm("products.correct_stock")
         return type(form.__name__, (form,), {"may_correct_stock": may})
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
+        return RowForm
 
     @admin.display(description=_("picture"))
     def preview(self, product: Product) -> SafeString | str:
@@ -109,7 +109,7 @@ class ProductAdmin(Exported):
             if difference and not Product.correct(
                 obj.pk,
                 difference=difference,
-                reason=form.cleaned_data.get("reason") or gettext("Edited in the list"),
+                reason=form.cleaned_data["reason"],
                 by=request.user,
             ):
                 messages.error(

@@ -147,6 +147,22 @@ def test_a_number_is_understood_however_it_was_typed(
     assert goods() == [("cup", Decimal("9.90"), 0)]
 
 
+@pytest.mark.parametrize(
+    ("price", "read"),
+    [("1,234.50", "1234.50"), ("¥12,345", "12345.00"), ("9,90", ""), ("1,2,3", ""), ("1234,5", "")],
+)
+def test_a_comma_parts_thousands_and_nothing_else(
+    operators: Client, db: None, price: str, read: str
+) -> None:
+    shown = upload(operators, csv_file(["name", "price"], ["cup", price]))
+
+    if read:
+        confirm(operators, shown)
+    else:
+        assert shown.status_code == 422
+    assert [str(product.price) for product in Product.objects.all()] == ([read] if read else [])
+
+
 def test_an_empty_cell_changes_nothing(operators: Client, tea: Product) -> None:
     headings = ["id", "name", "price", "stock", "description", "category", "is_on_sale"]
 
