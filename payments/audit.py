@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import (
+    BooleanField,
     Case,
     CharField,
     Exists,
@@ -31,7 +32,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce, Round
+from django.db.models.functions import Coalesce, Concat, Round
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -52,11 +53,15 @@ PAID_PAYMENTS = (Payment.Status.PAID, Payment.Status.REFUNDED)
 
 @dataclass(frozen=True)
 class Finding:
-    """One row that does not add up: which check says so, which row, and what is wrong."""
+    """One row that does not add up: which check says so, and which row."""
 
     check: str
     row: str
-    words: str
+
+    @property
+    def words(self) -> str:
+        """What is wrong with it, in the language of whoever reads."""
+        return str(CHECKS[self.check][0]) if self.check in CHECKS else ""
 
 
 def audit() -> AuditReport:
@@ -80,16 +85,21 @@ def is_due() -> bool:
 def findings() -> list[Finding]:
     """Return everything that does not add up; an empty list means that all of it does."""
     found: list[Finding] = []
-    for name, (words, check) in CHECKS.items():
+    for name, (_words, check) in CHECKS.items():
         rows = check()
-        found += [Finding(name, name_of(row), str(words)) for row in rows[:MOST]]
+        found += [Finding(name, name_of(row)) for row in rows[:MOST]]
         if (more := rows.count() - MOST) > 0:
-            found.append(Finding(name, f"+{more}", str(words)))
+            found.append(Finding(name, f"+{more}"))
     return found
 
 
+def kept(report: AuditReport) -> list[Finding]:
+    """Return what an audit found."""
+    return [Finding(found["check"], found["row"]) for found in report.findings]
+
+
 def name_of(row: Any) -> str:
-    return f"{row._meta.verbose_name} {row.pk} ({row})"
+    return f"{row._meta.object_name} {row.pk} ({row})"
 
 
 def summed(rows: QuerySet[Any], *, field: str = "amount") -> Any:
@@ -174,10 +184,22 @@ def history() -> QuerySet[Order]:
 def paid_without_evidence() -> QuerySet[Order]:
     """A paid order has the payment whose trade paid it, and the line of history that says how."""
     payment = Payment.objects.filter(
-        order=OuterRef("pk"), trade_no=OuterRef("transaction_id"), status__in=PAID_PAYMENTS
+        order=OuterRef("pk"),
+        trade_no=OuterRef("transaction_id"),
+        paid_at=OuterRef("paid_at"),
+        status__in=PAID_PAYMENTS,
+    )
+    # The line names the notice that it is based on, if it is one: that must be there.
+    notice = Notice.objects.annotate(named=Concat(Value("notify_id "), "notify_id")).filter(
+        named=OuterRef("evidence"),
+        payment__order=OuterRef("order"),
+        verdict=Notice.Verdict.SETTLED,
     )
     event = Event.objects.filter(
-        order=OuterRef("pk"), what=Event.What.PAID, about=OuterRef("transaction_id")
+        ~Q(evidence__startswith="notify_id ") | Q(Exists(notice)),
+        order=OuterRef("pk"),
+        what=Event.What.PAID,
+        about=OuterRef("transaction_id"),
     )
     return Order.objects.filter(status__in=PAID_ORDERS).exclude(
         Exists(payment), Exists(event), ~Q(transaction_id="")
@@ -261,12 +283,29 @@ def journal_of_refunds() -> QuerySet[Refund]:
     )
 
 
-def journal_accounts() -> QuerySet[JournalEntry]:
-    """Each entry stands on the two accounts of its kind."""
-    right = Q()
+def refunds_told() -> QuerySet[Event]:
+    """The history tells of no refund that is not there."""
+    refund = Refund.objects.filter(
+        payment__order=OuterRef("order"),
+        out_request_no=OuterRef("about"),
+        status=Refund.Status.DONE,
+    )
+    return Event.objects.filter(what=Event.What.REFUND_DONE).exclude(Exists(refund))
+
+
+def journal_entries() -> QuerySet[JournalEntry]:
+    """Each entry stands on the two accounts of its kind, and is about what it names."""
+    accounts = Q()
     for what, (debit, credit) in LEGS.items():
-        right |= Q(what=what, debit=debit, credit=credit)
-    return JournalEntry.objects.exclude(right)
+        accounts |= Q(what=what, debit=debit, credit=credit)
+    of_payment = Q(refund=None) & ~Q(what__in=[What.REFUND, What.LATE_OUT])
+    of_refund = Q(refund__payment=F("payment"), amount__lte=F("refund__amount")) & ~Q(
+        what__in=[What.SALE, What.LATE_IN]
+    )
+    right = accounts & Q(amount__lte=F("payment__amount")) & (of_payment | of_refund)
+    # What is NULL is not right either.
+    fits = Case(When(right, then=Value(True)), default=Value(False), output_field=BooleanField())
+    return JournalEntry.objects.annotate(fits=fits).filter(fits=False)
 
 
 CHECKS: dict[str, tuple[Any, Callable[[], QuerySet[Any]]]] = {
@@ -282,5 +321,6 @@ CHECKS: dict[str, tuple[Any, Callable[[], QuerySet[Any]]]] = {
     "refunds": (_("What went back does not fit what was paid."), refunded),
     "sales journal": (_("The journal does not say what was paid."), journal_of_payments),
     "refunds journal": (_("The journal does not say what went back."), journal_of_refunds),
-    "accounts": (_("The journal entry stands on the wrong accounts."), journal_accounts),
+    "refunds told": (_("The history tells of a refund that is not there."), refunds_told),
+    "journal": (_("The journal entry does not fit its accounts or its payment."), journal_entries),
 }

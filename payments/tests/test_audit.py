@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.test import Client
 
 from conftest import make_order
 from core import append_only
@@ -72,7 +73,31 @@ def test_an_empty_shop_adds_up(db: None) -> None:
     assert audit.findings() == []
 
 
+INSERT = (
+    "INSERT INTO payments_journalentry (at, what, debit, credit, amount, payment_id, refund_id) "
+    "SELECT max(paid_at), '{}', '{}', '{}', {}, min(id), {} FROM payments_payment"
+)
 TAMPERING = {
+    "paid at another time": "UPDATE orders_order SET paid_at = NULL WHERE status = 'PAID'",
+    "evidence gone": "DELETE FROM payments_notice",
+    "evidence forged": "UPDATE payments_notice SET verdict = 'REFUSED' WHERE verdict = 'SETTLED'",
+    "evidence of another": "UPDATE payments_notice SET notify_id = 'x' WHERE verdict = 'SETTLED'",
+    "refund and its entry gone": (
+        "DELETE FROM payments_journalentry WHERE refund_id IN (SELECT id FROM payments_refund "
+        "WHERE amount = 1); DELETE FROM payments_refund WHERE amount = 1"
+    ),
+    "refund of nothing": INSERT.format(
+        *("REFUND", "RETURNS", "ALIPAY", "9.90", "NULL"),
+    ),
+    "fee above all": INSERT.format("FEE", "FEES", "ALIPAY", "9999", "NULL"),
+    "sale of a refund": (
+        "UPDATE payments_journalentry SET refund_id = (SELECT max(id) FROM payments_refund) "
+        "WHERE what = 'SALE' AND id = (SELECT min(id) FROM payments_journalentry)"
+    ),
+    "refund of another payment": (
+        "UPDATE payments_journalentry SET payment_id = (SELECT min(id) FROM payments_payment) "
+        "WHERE what = 'REFUND'"
+    ),
     "stock": "UPDATE products_product SET stock = stock + 1",
     "movement": "UPDATE products_stockmovement SET quantity = -3 WHERE quantity = -2",
     "movement's order": "UPDATE products_stockmovement SET reference = 'X' WHERE quantity = -2",
@@ -124,8 +149,9 @@ TAMPERING = {
 @pytest.mark.parametrize("what", TAMPERING)
 def test_the_audit_names_what_was_tampered_with(a_day: Product, what: str) -> None:
     with triggers_off() as cursor:
-        cursor.execute(TAMPERING[what])
-        assert cursor.rowcount > 0
+        for statement in TAMPERING[what].split("; "):
+            cursor.execute(statement)
+            assert cursor.rowcount > 0
 
     found = audit.findings()
 
@@ -137,7 +163,8 @@ def test_each_check_can_fail(a_day: Product) -> None:
     failed: set[str] = set()
     for sql in TAMPERING.values():
         with undone(), triggers_off() as cursor:
-            cursor.execute(sql)
+            for statement in sql.split("; "):
+                cursor.execute(statement)
             failed |= checks_that_fail()
 
     assert failed == set(audit.CHECKS)
@@ -180,3 +207,20 @@ def test_a_price_times_a_quantity_is_no_finding(alice: User, tea: Product, quant
     paid(make_order(alice, tea, quantity=quantity))
 
     assert audit.findings() == []
+
+
+def test_a_report_speaks_the_readers_language_and_leads_to_the_rows(
+    a_day: Product, operators: Client
+) -> None:
+    Product.objects.update(stock=99)
+    report = audit.audit()
+    address = f"/admin/payments/auditreport/{report.pk}/change/"
+
+    shown = [
+        operators.get(address, headers={"Accept-Language": language}).content.decode()
+        for language in ("en", "zh-hans")
+    ]
+
+    link = f'<a href="/admin/products/product/{a_day.pk}/change/">Product {a_day.pk} (tea)</a>'
+    assert all(link in page for page in shown)
+    assert ["The stock is not the sum of its movements." in page for page in shown] == [True, False]

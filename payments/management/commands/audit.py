@@ -4,8 +4,9 @@ import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils import translation
 
-from payments.audit import audit
+from payments.audit import audit, kept
 
 
 class Command(BaseCommand):
@@ -17,8 +18,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         report = audit()
-        for finding in report.findings:
-            self.stdout.write("{check}: {row}: {words}".format(**finding))
+        with translation.override("en"):
+            for finding in kept(report):
+                self.stdout.write(f"{finding.check}: {finding.row}: {finding.words}")
         if report.count:
             self.stdout.write(f"{report.count} findings in {report.seconds:.1f} s.")
             sys.exit(1)
