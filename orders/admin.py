@@ -33,7 +33,7 @@ class OrderAdmin(ReadOnly, Exported, WithButtons):
     search_help_text = "order_id · trade_no · username"
     inlines = (OrderItemInline,)
     export_columns = COLUMNS
-    export_prefetch = ("items",)
+    export_prefetch: tuple[str, ...] = ("items",)
     fields = (
         *("order_id", "user", "status", "total_price", "payment_method", "transaction_id"),
         *("paid_at", "expires_at", "restocked_at", "created_at", "updated_at"),

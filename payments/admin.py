@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from core.admin import Concern, ReadOnly
 from core.buttons import WithButtons
 from orders.admin import OrderAdmin
+from payments import spreadsheets
 from payments.admin_audit import AuditReportAdmin
 from payments.admin_books import BillAdmin, DifferenceAdmin
 from payments.admin_journal import JournalEntryAdmin
@@ -23,8 +24,11 @@ __all__ = [
     "RefundAdmin",
 ]
 
-# Asking about an order, cancelling it and refunding it are stories of payments.
+# Asking about an order, cancelling it and refunding it are stories of payments; so is what it
+# brought in the end.
 OrderAdmin.buttons = ON_ORDER
+OrderAdmin.export_columns = [*OrderAdmin.export_columns, *spreadsheets.COLUMNS]
+OrderAdmin.export_prefetch = (*OrderAdmin.export_prefetch, *spreadsheets.PREFETCH)
 
 
 class PaymentConcern(Concern):

@@ -95,7 +95,7 @@ def test_an_export_makes_few_statements(
     for _ in range(rows):
         make_order(alice, make_product())
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         assert len(xlsx(operators)) == rows
 
 

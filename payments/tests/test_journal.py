@@ -105,3 +105,27 @@ def test_the_bookkeeper_takes_it_along(
     ]
     assert rows[0]["order number"] == payment.order.order_id
     assert operators.get("/admin/payments/journalentry/?account=FEES").status_code == 200
+
+
+def test_the_accountants_orders_say_what_each_brought(
+    alice: User, operator: User, operators: Client, tea: Product
+) -> None:
+    payment = paid(make_order(alice, tea, quantity=2))
+    make_order(alice, tea)
+    request_refund(payment, amount=Decimal("5.00"), by=operator).mark_done()
+    part = request_refund(payment, amount=Decimal("1.00"), by=operator)
+    journal.book(journal.What.FEE, amount=Decimal("0.12"), payment=payment)
+    journal.book(journal.What.FEE_BACK, amount=Decimal("0.03"), payment=payment, refund=part)
+
+    content = operators.get("/admin/orders/order/export/csv/").getvalue().decode("utf-8-sig")
+
+    rows = {row["订单号"].strip(): row for row in csv.DictReader(io.StringIO(content))}
+    assert len(rows) == 2
+    row = rows.pop(payment.order.order_id)
+    assert [row[name] for name in ("收款（元）", "退款（元）", "服务费（元）")] == [
+        "19.80",
+        "5.00",
+        "0.09",
+    ]
+    (unpaid,) = rows.values()
+    assert (unpaid["退款（元）"], unpaid["服务费（元）"]) == ("", "")
