@@ -20,6 +20,10 @@ class MoneyField(models.DecimalField):
         kwargs["max_digits"], kwargs["decimal_places"] = 11, 2
         super().__init__(*args, **kwargs)
 
+    def from_db_value(self, value: Decimal | None, *_: Any) -> Decimal | None:
+        """Give every amount its two decimals: what SQLite computes comes with more or fewer."""
+        return None if value is None else value.quantize(SMALLEST)
+
 
 def total(field: str, *, filter: models.Q | None = None) -> Coalesce:  # noqa: A002  Django's word
     """Add amounts up in the database, to the fen; of no rows it is 0.00.

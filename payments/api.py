@@ -1,5 +1,6 @@
 """/api/v1/orders/{order_id}/…: to pay an order, to cancel it, and, for the staff, to refund it."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -7,7 +8,7 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Header, Query, Router, Schema, Status
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from core.money import LARGEST, SMALLEST, Money
 from core.operations import AMOUNT, WITHOUT_NUL, SessionAuth, refusals
@@ -15,7 +16,7 @@ from core.problems import Forbidden
 from orders.models import Order
 from orders.schemas import OrderOut
 from payments import attempts
-from payments.exceptions import NothingToRefund
+from payments.exceptions import KeyInvalid, NothingToRefund
 from payments.expiry import cancel_now
 from payments.models import Payment, Refund
 from payments.refunds import approve, request_refund
@@ -71,7 +72,22 @@ class RefundIn(Schema):
     restocks: bool = Field(False, description="Give all of the order's goods back to the stock.")
 
 
-IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=255)]
+def valid_key(key: str | None) -> str | None:
+    """Refuse a key that cannot be told from others; None is that there was no header.
+
+    The server hands over a header that it cannot read as an empty one: that is a key, and no valid
+    one.
+    """
+    if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
+        raise KeyInvalid
+    return key
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    AfterValidator(valid_key),
+    Header(None, alias="Idempotency-Key", description="1 to 255 visible ASCII characters"),
+]
 
 
 class RefundOut(Schema):
@@ -102,7 +118,7 @@ class StaffAuth(SessionAuth):
     response={201: RefundOut, **refusals(400, 401, 403, 404, 409, 413, 415, 422)},
 )
 def refund_order(
-    request: HttpRequest, order_id: str, wanted: RefundIn, key: IdempotencyKey = ""
+    request: HttpRequest, order_id: str, wanted: RefundIn, key: IdempotencyKey
 ) -> Status[Refund]:
     """Refund a paid order, in full or in part; for the staff alone. The worker sends it.
 

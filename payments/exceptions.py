@@ -126,6 +126,12 @@ class AnotherRefund(Problem):
     detail = _("Look at this payment's refunds, and ask again if this one is still needed.")
 
 
+class KeyInvalid(Problem):
+    status, slug = 400, "idempotency-key-invalid"
+    title = _("This Idempotency-Key cannot be used")
+    detail = _("Send 1 to 255 visible ASCII characters, such as a UUID.")
+
+
 class KeyUsed(Problem):
     status, slug = 422, "idempotency-key-used"
     title = _("This Idempotency-Key was used for another refund")

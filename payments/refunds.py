@@ -50,7 +50,7 @@ def request_refund(
     reason: str = "",
     restocks: bool = False,
     after: int | None = None,
-    key: str = "",
+    key: str | None = None,
 ) -> Refund:
     """Write down that a part of a payment, or all of it, is to go back.
 
@@ -60,16 +60,19 @@ def request_refund(
 
     ``after`` is how many refunds of this payment whoever asks knows of; raise AnotherRefund when
     there are more by now, as when a form was sent twice. ``key`` is whoever asks' own name for this
-    refund: asked for again by the same, it is returned; raise KeyUsed when it was for another.
+    refund: asked for again by the same, it is returned; raise KeyUsed when anything else is asked
+    for by it. Another operator's key is another key.
     """
     with transaction.atomic():
         payment = locked(payment)
         earlier = payment.refunds.count()
         if after is not None and after != earlier:
             raise AnotherRefund
-        number = f"{payment.out_trade_no}_{fingerprint(key) if key else f'R{earlier + 1}'}"
+        restocks = restocks and not payment.is_late
+        name = f"R{earlier + 1}" if key is None else fingerprint(key, by=by)
+        number = f"{payment.out_trade_no}_{name}"
         if known := payment.refunds.filter(out_request_no=number).first():
-            if (known.amount, known.reason) != (amount, reason):
+            if (known.amount, known.reason, known.restocks) != (amount, reason, restocks):
                 raise KeyUsed
             return known
         left = payment.refundable() if payment.status == Payment.Status.PAID else Decimal("0.00")
@@ -83,7 +86,7 @@ def request_refund(
             cause=Refund.Cause.OPERATOR,
             reason=reason,
             requested_by=by,
-            restocks=restocks and not payment.is_late,
+            restocks=restocks,
             status=Refund.Status.WAITING if waits else Refund.Status.REQUESTED,
             due_at=None if waits else timezone.now(),
         )
@@ -92,8 +95,8 @@ def request_refund(
     return refund
 
 
-def fingerprint(key: str) -> str:
-    return f"K{sha256(key.encode()).hexdigest()[:24]}"
+def fingerprint(key: str, *, by: Any) -> str:
+    return f"K{sha256(f'{by.pk} {key}'.encode()).hexdigest()[:24]}"
 
 
 def needs_approval(payment: Payment, amount: Decimal) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from conftest import make_order
+from conftest import login, make_order
 from payments.models import Payment, Refund
 from payments.tests.test_settle import trade_of
 from products.models import Product
@@ -82,16 +82,63 @@ def test_a_form_that_is_sent_twice_asks_once(operators: Client, paid: Payment) -
 def test_the_api_refunds_once_by_one_idempotency_key(operators: Client, paid: Payment) -> None:
     """After a time-out nobody knows whether it was heard: it is said again."""
     first, again, other = (
-        refund(operators, paid, headers={"Idempotency-Key": key}) for key in ("一", "一", "2")
+        refund(operators, paid, headers={"Idempotency-Key": key}) for key in ("1", "1", "x" * 255)
     )
-    changed = refund(operators, paid, amount="5.01", headers={"Idempotency-Key": "2"})
-    too_long = refund(operators, paid, headers={"Idempotency-Key": "x" * 256})
 
     assert [each.status_code for each in (first, again, other)] == [201, 201, 201]
     assert first.json() == again.json() != other.json()
-    assert (changed.status_code, too_long.status_code) == (422, 422)
-    assert changed.json()["type"] == "urn:guitai:problem:idempotency-key-used"
     assert Refund.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "changes", [{"amount": "5.01"}, {"reason": "lost"}, {"restocks": True}], ids=str
+)
+def test_a_key_with_another_body_is_no_repeat(
+    operators: Client, paid: Payment, changes: dict[str, Any]
+) -> None:
+    key = {"Idempotency-Key": "1"}
+    refund(operators, paid, headers=key)
+
+    refused = refund(operators, paid, headers=key, **changes)
+
+    assert (refused.status_code, refused.json()["type"]) == (
+        *(422, "urn:guitai:problem:idempotency-key-used"),
+    )
+    assert Refund.objects.count() == 1
+
+
+def test_a_key_of_another_operator_is_no_repeat(
+    operators: Client, cashier: User, paid: Payment
+) -> None:
+    key = {"Idempotency-Key": "1"}
+    mine = refund(operators, paid, headers=key)
+
+    theirs = refund(login(cashier), paid, headers=key)
+
+    assert (mine.status_code, theirs.status_code) == (201, 201)
+    assert mine.json()["out_request_no"] != theirs.json()["out_request_no"]
+
+
+@pytest.mark.parametrize("key", ["", " ", "一", "a b", "é", "\x7f", "x" * 256])
+def test_a_key_that_is_no_key_is_refused(operators: Client, paid: Payment, key: str) -> None:
+    """A server may hand over a header that it cannot read as an empty one: that is no "no key"."""
+    refused = refund(operators, paid, headers={"Idempotency-Key": key})
+
+    assert (refused.status_code, refused.json()["type"]) == (
+        *(400, "urn:guitai:problem:idempotency-key-invalid"),
+    )
+    assert Refund.objects.count() == 0
+
+
+def test_the_form_offers_what_is_left_to_the_fen(operators: Client, paid: Payment) -> None:
+    page = f"/admin/payments/payment/{paid.pk}/refund/"
+    operators.post(page, {"amount": "0.35", "reason": "a part"})
+
+    form = operators.get(page).context["form"]
+    operators.post(page, form.initial | {"reason": "the rest"})
+
+    assert str(form.initial["amount"]) == "19.45"
+    assert [str(each.amount) for each in Refund.objects.all()] == ["0.35", "19.45"]
 
 
 def test_nobody_else_refunds(alices: Client, paid: Payment) -> None:
