@@ -29,14 +29,14 @@ from django.db import connection, connections
 from django.db.models import Model
 from django.test import Client
 
-from core import append_only
-from core.append_only import MORE_SQL, SQL, UNDO_MORE_SQL, UNDO_SQL, AppendOnly
+from core import triggers
+from core.append_only import AppendOnly
 from core.tests import environment
+from core.triggers import REPLACE_TRUNCATE, UNDO_REPLACE_TRUNCATE, UNDO_UPDATE_DELETE, UPDATE_DELETE
 from orders import checkout
 from orders.models import Order
 from payments import alipay
 from products.models import Category, Product
-from users import roles
 from users.models import User
 
 PASSWORD = "longjing-2026"
@@ -66,8 +66,6 @@ def operator(db: None) -> User:
 
 def make_staff(role: str, username: str = "") -> User:
     """Somebody of the staff, in one of its roles."""
-    if not Group.objects.filter(name=role).exists():
-        roles.make()  # a test with real transactions has emptied every table
     user = User.objects.create_user(username or role, password=PASSWORD, is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     return user
@@ -111,9 +109,13 @@ def _flush_past_the_triggers() -> None:
         guarded = [
             model._meta.db_table for model in apps.get_models() if issubclass(model, AppendOnly)
         ]
-        do, undo = (SQL, UNDO_SQL) if connection.vendor == "sqlite" else (MORE_SQL, UNDO_MORE_SQL)
-        off = [sql for table in guarded for sql in append_only.sql(undo[connection.vendor], table)]
-        on = [sql for table in guarded for sql in append_only.sql(do[connection.vendor], table)]
+        do, undo = (
+            (UPDATE_DELETE, UNDO_UPDATE_DELETE)
+            if connection.vendor == "sqlite"
+            else (REPLACE_TRUNCATE, UNDO_REPLACE_TRUNCATE)
+        )
+        off = [sql for table in guarded for sql in triggers.sql(undo[connection.vendor], table)]
+        on = [sql for table in guarded for sql in triggers.sql(do[connection.vendor], table)]
         return [*off, *flush(style, tables, **options), *on]
 
     connection.ops.sql_flush = sql_flush  # type: ignore[assignment,method-assign]

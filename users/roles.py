@@ -5,9 +5,11 @@
     cashier   sees the same of orders and payments; asks Alipay, cancels, refunds up to the limit
     owner     everything of the shop, what a second operator must approve, and who is who
 
-A migration makes them. From then on they are the shop's own: what an owner changes in the admin
-stays changed. A role that is to get more gets it from a migration that calls `make` again.
+The first `migrate` makes them. From then on they are the shop's own: what an owner changes in the
+admin stays changed. A role that is to get more later gets it from a migration.
 """
+
+from typing import Any
 
 from django.apps import apps
 from django.contrib.auth.management import create_permissions
@@ -40,16 +42,22 @@ ROLES = {
 }
 
 
-def make(using: str = "default") -> None:
-    """Make each role that is not there, and give each what it may.
+def make_once(sender: Any, *, using: str, **_: Any) -> None:
+    """Make the roles after a `migrate`, unless there are any."""
+    if not Group.objects.using(using).exists():
+        make(using=using)
 
-    Django writes permissions down only after the last migration, so they are made here first.
+
+def make(*, using: str = "default") -> None:
+    """Make each role, and give it what it may.
+
+    Django writes an app's permissions down after the migrations of all; here all are needed.
     """
     for app in (*SHOP, "users", "auth"):
         create_permissions(apps.get_app_config(app), verbosity=0, using=using)
     permissions = Permission.objects.using(using)
     for role, names in ROLES.items():
-        group, _ = Group.objects.using(using).get_or_create(name=role)
+        group = Group.objects.using(using).create(name=role)
         for name in names:
             app, codename = name.split(".")
             group.permissions.add(permissions.get(content_type__app_label=app, codename=codename))

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from conftest import make_order
-from core import append_only
+from core import triggers
 from payments import alipay, audit
 from payments.models import AuditReport, Payment, Refund
 from payments.refunds import request_refund
@@ -53,11 +53,11 @@ def triggers_off() -> Any:
     tables = ("products_stockmovement", "orders_event", "payments_journalentry")
     with connection.cursor() as cursor:
         for table in tables:
-            for statement in append_only.sql(append_only.UNDO_SQL[connection.vendor], table):
+            for statement in triggers.sql(triggers.UNDO_UPDATE_DELETE[connection.vendor], table):
                 cursor.execute(statement)
         yield cursor
         for table in tables:
-            for statement in append_only.sql(append_only.SQL[connection.vendor], table):
+            for statement in triggers.sql(triggers.UPDATE_DELETE[connection.vendor], table):
                 cursor.execute(statement.replace("%", "%%"))
 
 
