@@ -46,7 +46,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.txt"
-SHOP = ["core", "users", "products", "orders", "payments", "letters"]
+SHOP = ["core", "users", "products", "orders", "payments", "books", "letters", "desk"]
 WINDOWS = sys.platform == "win32"
 PYTHON = str(VENV / ("Scripts/python.exe" if WINDOWS else "bin/python"))
 

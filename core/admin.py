@@ -18,8 +18,8 @@ from core.spreadsheets import Column
 
 # What is asked about most often comes first; what is not named here comes last.
 LISTS = (
-    *("orders.Order", "payments.Payment", "payments.Refund", "payments.Difference"),
-    *("payments.Bill", "payments.Notice", "payments.JournalEntry", "payments.AuditReport"),
+    *("orders.Order", "payments.Payment", "payments.Refund", "books.Difference"),
+    *("books.Bill", "payments.Notice", "payments.JournalEntry", "books.AuditReport"),
     *("products.Product", "products.StockMovement", "products.Category"),
     *("letters.Letter", "users.User", "auth.Group"),
 )

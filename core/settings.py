@@ -76,7 +76,9 @@ INSTALLED_APPS = [
     "products",
     "orders",
     "payments",
+    "books",
     "letters",
+    "desk",
 ]
 
 MIDDLEWARE = [

@@ -64,9 +64,9 @@ class Project:
 
 def projects(root: Path) -> list[Project]:
     """Return the shop and the sandbox, two projects in one repository."""
-    shop = ("core", "users", "products", "orders", "payments", "letters", "templates")
+    apps = sorted(file.parent for file in root.glob("*/apps.py"))
     return [
-        Project(locale=root / "locale", sources=tuple(root / name for name in shop)),
+        Project(locale=root / "locale", sources=(*apps, root / "templates")),
         Project(locale=root / "sandbox" / "locale", sources=(root / "sandbox",)),
     ]
 

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from books.tests import bill_maker
 from e2e.conftest import NewPage
 from e2e.steps import (
     House,
@@ -18,7 +19,6 @@ from e2e.steps import (
     shown_in_the_end,
 )
 from e2e.test_pages import assert_accessible
-from payments.tests import bill_maker
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 COMPUTER = {"viewport": {"width": 1280, "height": 900}}

@@ -7,17 +7,12 @@ from core.admin import Concern, ReadOnly
 from core.buttons import WithButtons
 from orders.admin import OrderAdmin
 from payments import spreadsheets
-from payments.admin_audit import AuditReportAdmin
-from payments.admin_books import BillAdmin, DifferenceAdmin
 from payments.admin_journal import JournalEntryAdmin
 from payments.buttons import ON_NOTICE, ON_ORDER, ON_PAYMENT, ON_REFUND
 from payments.models import Notice, Payment, PaymentQuerySet, Refund, RefundQuerySet
 
 # Django looks for pages here only.
 __all__ = [
-    "AuditReportAdmin",
-    "BillAdmin",
-    "DifferenceAdmin",
     "JournalEntryAdmin",
     "NoticeAdmin",
     "PaymentAdmin",

@@ -4,8 +4,6 @@ Exception
 ├── AlipayTrouble
 │   ├── AlipaySaysNo        a signed answer: not done, and why (``sub_code``)
 │   └── ResultUnknown       no answer, or none that can be believed: ask again
-├── BillMalformed           a bill that can not be read, and why: none of it is believed
-├── BillBeingRead           somebody else reads the bill of this day just now
 └── Refused                 evidence that books nothing; ``check`` names what it failed
 
 Problem
@@ -20,8 +18,7 @@ Problem
 ├── SecondOperatorNeeded    whoever asked for a refund can not approve it
 ├── RefundNotFailed         only one that failed is tried again
 ├── NoticeAccepted          there is nothing to mend by replaying it
-├── NoticeStillRefused      replayed, and refused again
-└── DifferenceNotOpen       resolved by somebody else, or mended meanwhile
+└── NoticeStillRefused      replayed, and refused again
 """
 
 from decimal import Decimal
@@ -43,18 +40,6 @@ class AlipaySaysNo(AlipayTrouble):
 
 
 class ResultUnknown(AlipayTrouble):
-    pass
-
-
-class BillMalformed(Exception):
-    """``reason`` is one of few words; ``detail`` says where."""
-
-    def __init__(self, reason: str, detail: object = "") -> None:
-        self.reason = reason
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-
-
-class BillBeingRead(Exception):
     pass
 
 
@@ -168,9 +153,3 @@ class NoticeStillRefused(Problem):
 
     def __init__(self, refusal: Refused) -> None:
         super().__init__(_("It failed this check: {check}").format(check=refusal))
-
-
-class DifferenceNotOpen(Problem):
-    status, slug = 409, "difference-not-open"
-    title = _("This difference is no longer open")
-    detail = _("Somebody else has resolved it, or it has been mended meanwhile.")

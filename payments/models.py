@@ -19,17 +19,12 @@ from core.money import SMALLEST, MoneyField, total
 from orders.models import Event, Order, PaymentMethod
 from payments import journal
 from payments.alipay import MAX_QR_CODE, Trade
-from payments.audit_report import AuditReport
-from payments.books import Bill, Difference
 from payments.exceptions import OrderNotPayable, Refused
 from payments.journal import JournalEntry
 from products.models import StockMovement
 
 # These have files of their own; Django looks for them here.
 __all__ = [
-    "AuditReport",
-    "Bill",
-    "Difference",
     "JournalEntry",
     "Notice",
     "Payment",

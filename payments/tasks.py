@@ -1,4 +1,4 @@
-"""When the worker does which story: four times a minute, what is due; at night, the audit.
+"""When the worker does which story of payments: four times a minute, what is due.
 
 The rows know what is due. A tick that is lost, or a worker that dies, loses nothing.
 """
@@ -6,7 +6,7 @@ The rows know what is due. A tick that is lost, or a worker that dies, loses not
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task
 
-from payments import audit, expiry, reconciliation, refunds
+from payments import expiry, refunds
 
 # Seconds after each full minute, beside the minute itself: Huey's clock knows minutes only.
 WITHIN_THE_MINUTE = (15, 30, 45)
@@ -24,16 +24,3 @@ def what_is_due() -> None:
     expiry.ask_what_is_due()
     expiry.cancel_expired_orders()
     refunds.send_what_is_due()
-
-
-@db_periodic_task(crontab(minute="*/10"))
-def audit_at_night() -> None:
-    if audit.is_due():
-        audit.audit()
-
-
-# A bill is due from ten in the morning on, in Beijing, whatever the clock of this machine says: so
-# its row says, and Huey need only look.
-@db_periodic_task(crontab(minute="*"))
-def bills_that_are_due() -> None:
-    reconciliation.reconcile_what_is_due()

@@ -16,12 +16,12 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 
 # Whose every permission the owner has.
-SHOP = ("products", "orders", "payments", "letters")
+SHOP = ("products", "orders", "payments", "books", "letters")
 IN_VIEW_OF_ALL = (
     *("orders.view_order", "orders.view_orderitem", "orders.view_event"),
     *("payments.view_payment", "payments.view_refund", "payments.view_notice"),
     *("letters.view_letter", "letters.resend_letter"),
-    *("payments.view_bill", "payments.view_difference", "payments.view_auditreport"),
+    *("books.view_bill", "books.view_difference", "books.view_auditreport"),
 )
 ROLES = {
     "clerk": (

@@ -6,7 +6,7 @@ import sys
 import pytest
 from django.conf import settings
 
-SHOP = {"core", "users", "products", "orders", "payments", "letters", "alipay"}
+SHOP = {"core", "users", "products", "orders", "payments", "books", "letters", "desk", "alipay"}
 
 # Starts a project whole, its addresses included, and prints what has been imported.
 START = """

@@ -16,11 +16,11 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
+from books.models import AuditReport, Bill, Difference
 from conftest import login, make_order, make_staff
 from letters.models import Letter
 from orders.models import Order
-from payments.audit_report import AuditReport
-from payments.models import Bill, Difference, Notice, Payment, Refund
+from payments.models import Notice, Payment, Refund
 from payments.refunds import request_refund
 from payments.tests.alipay_side import paid
 from products.models import Category, Product
@@ -55,8 +55,8 @@ BUTTONS = {
     "payments_refund": pressed(approve=OWNER, decline=OWNER, retry=CASHIERS),
     "payments_notice": pressed(replay=OWNER),
     "letters_letter": pressed(again=ALL),
-    "payments_bill": pressed(again=CASHIERS),
-    "payments_difference": pressed(resolve=OWNER),
+    "books_bill": pressed(again=CASHIERS),
+    "books_difference": pressed(resolve=OWNER),
 }
 FILES = {"import": (CLERKS, CLERKS), "export": (CLERKS, CLERKS)}
 PAGES = {
@@ -68,10 +68,10 @@ PAGES = {
     "payments_refund": looked_at(ALL) | BUTTONS["payments_refund"],
     "payments_notice": looked_at(ALL) | BUTTONS["payments_notice"],
     "letters_letter": looked_at(ALL) | BUTTONS["letters_letter"],
-    "payments_bill": looked_at(ALL) | BUTTONS["payments_bill"] | {"raw": (ALL, ALL)},
-    "payments_difference": looked_at(ALL) | BUTTONS["payments_difference"],
+    "books_bill": looked_at(ALL) | BUTTONS["books_bill"] | {"raw": (ALL, ALL)},
+    "books_difference": looked_at(ALL) | BUTTONS["books_difference"],
     "payments_journalentry": looked_at(OWNER) | {"export": (OWNER, OWNER)},
-    "payments_auditreport": looked_at(ALL),
+    "books_auditreport": looked_at(ALL),
     # Nobody is deleted: who leaves is made inactive.
     "users_user": kept(OWNER, deleted_by=NONE),
     "auth_user": {"password_change": (OWNER, OWNER)},
@@ -122,10 +122,10 @@ def rows(alice: User, bob: User, operator: User, tea: Product, settings: Any) ->
         "payments_refund_retry": Refund.objects.get(pk=failed.pk),
         "payments_notice": Notice.objects.create(raw="a=b", verdict="REFUSED", reason="sign"),
         "letters_letter": letter_about(unpaid.order),
-        "payments_bill": bill,
-        "payments_difference": bill.differences.create(kind="ONLY_THERE", **unknown, seen_in=1),
+        "books_bill": bill,
+        "books_difference": bill.differences.create(kind="ONLY_THERE", **unknown, seen_in=1),
         "payments_journalentry": bought.journal.get(),
-        "payments_auditreport": AuditReport.objects.create(count=0, seconds=0.1),
+        "books_auditreport": AuditReport.objects.create(count=0, seconds=0.1),
         "users_user": bob,
         "auth_user": bob,
         "auth_group": Group.objects.create(name="porter"),
@@ -237,4 +237,4 @@ def test_what_makes_no_sense_is_not_shown(rows: dict[str, Any], operators: Clien
     ]
     # An attempt to pay a cancelled order is still open, a part of the payment is left, and any day
     # can be run again.
-    assert shown == ["orders_order_ask", "payments_payment_refund", "payments_bill_again"]
+    assert shown == ["orders_order_ask", "payments_payment_refund", "books_bill_again"]

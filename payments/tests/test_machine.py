@@ -39,10 +39,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from books import audit
 from conftest import Sandbox, forget, login, make_product
 from core.problems import Problem
 from orders.models import Event, Order, OrderItem
-from payments import alipay, audit, expiry, journal, refunds
+from payments import alipay, expiry, journal, refunds
 from payments.exceptions import AlipayTrouble, RefundTooHigh
 from payments.journal import JournalEntry
 from payments.models import Notice, Payment, Refund

@@ -9,9 +9,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from books import audit
 from conftest import Sandbox, make_order, make_product
 from orders.models import Order
-from payments import audit, journal
+from payments import journal
 from payments.exceptions import RefundTooHigh
 from payments.expiry import ask
 from payments.models import Payment, Refund
