@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpResponse
 from django.http.multipartparser import MultiPartParserError
+from django.urls import URLPattern
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -57,3 +58,9 @@ HANDLERS: dict[type[Exception], Callable[..., HttpResponse]] = {
 }
 for exception, handler in HANDLERS.items():
     api.add_exception_handler(exception, handler)
+
+
+def operation(name: str) -> URLPattern:
+    """Return the address of an operation: among the pages of a room it has a name there too."""
+    patterns: dict[str | None, Any] = {getattr(each, "name", None): each for each in api.urls[0]}
+    return patterns[name]

@@ -25,12 +25,18 @@ from core.negotiation import Audience, audience, htmx
 
 logger = logging.getLogger(__name__)
 
-# The page on which a form stands, and the element of it that htmx wants back: when the form is
-# refused, its page is shown again with `request.refusal` on it.
-FORM_PAGES = {
-    "order:buy_now": ("products:detail", "buy-box"),
-    "api:quote": ("products:detail", "quote"),
-}
+
+@dataclass(frozen=True)
+class FormPage:
+    """The page on which a form stands, by its name, and the element of it that htmx wants back."""
+
+    name: str
+    element_id: str
+
+
+# By the name of the operation that a form is posted to; each room adds its own, beside the
+# operation. When the form is refused, its page is shown again with `request.refusal` on it.
+FORM_PAGES: dict[str, FormPage] = {}
 
 
 @dataclass(frozen=True)
@@ -183,10 +189,9 @@ def tell(request: HttpRequest, problem: Problem) -> HttpResponse:
 
     match = request.resolver_match
     if problem.errors and match and match.view_name in FORM_PAGES:
-        page_name, element_id = FORM_PAGES[match.view_name]
-        return show_form_again(
-            request, problem, reverse(page_name, kwargs=match.kwargs), element_id
-        )
+        page = FORM_PAGES[match.view_name]
+        address = reverse(page.name, kwargs=match.kwargs)
+        return show_form_again(request, problem, address, page.element_id)
 
     part = "#alert" if asked_by is Audience.HTMX else ""
     response = render(
@@ -201,7 +206,7 @@ def lead_to_login(request: HttpRequest) -> HttpResponse:
     """Send the shopper to the login page, and back to where they were afterwards."""
     match = request.resolver_match
     if match and match.view_name in FORM_PAGES:
-        back = reverse(FORM_PAGES[match.view_name][0], kwargs=match.kwargs)
+        back = reverse(FORM_PAGES[match.view_name].name, kwargs=match.kwargs)
     elif htmx(request):
         back = htmx(request).current_url_abs_path or "/"
     else:

@@ -3,11 +3,11 @@
 from typing import Any
 
 from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Status
 
 from core.negotiation import see_other
 from core.operations import Page, SessionAuth, refusals
+from core.problems import FORM_PAGES, FormPage
 from orders import checkout
 from orders.models import Order
 from orders.schemas import BuyNowIn, OrderIn, OrderOut, OrdersOut
@@ -16,8 +16,7 @@ router = Router(auth=SessionAuth())
 buy_now_router = Router(auth=SessionAuth())
 
 
-def own_orders(request: HttpRequest) -> Any:
-    return Order.objects.of(request.user).prefetch_related("items")
+FORM_PAGES["order:buy_now"] = FormPage("products:detail", element_id="buy-box")
 
 
 @buy_now_router.post(
@@ -39,10 +38,10 @@ def place_order(request: HttpRequest, order: OrderIn) -> Status[Order]:
 @router.get("", response={200: OrdersOut, **refusals(401, 422)})
 def list_orders(request: HttpRequest, page: Query[Page]) -> dict[str, Any]:
     """List your orders, the newest first."""
-    return page.of(own_orders(request))
+    return page.of(Order.objects.of(request.user).prefetch_related("items"))
 
 
 @router.get("/{order_id}", response={200: OrderOut, **refusals(401, 404)})
 def get_order(request: HttpRequest, order_id: str) -> Order:
     """Show one of your orders."""
-    return get_object_or_404(own_orders(request), order_id=order_id)
+    return Order.objects.prefetch_related("items").own_or_404(request.user, order_id)

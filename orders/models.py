@@ -10,6 +10,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q, Sum
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -54,6 +55,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def of(self, user: Any) -> Self:
         """Return this user's own orders: what is not theirs does not exist for them."""
         return self.filter(user=user)
+
+    def own_or_404(self, user: Any, order_id: str) -> Order:
+        """Return one of this user's own orders; raise Http404 when there is none of that number."""
+        return get_object_or_404(self.of(user), order_id=order_id)
 
     def unpaid(self) -> Self:
         """Return the orders that hold stock and wait for their money."""

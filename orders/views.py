@@ -2,7 +2,7 @@
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from core.problems import login_required
@@ -22,6 +22,6 @@ def order_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def order_detail(request: HttpRequest, order_id: str) -> HttpResponse:
-    orders = Order.objects.of(request.user).prefetch_related("items__product")
-    order = get_object_or_404(orders, order_id=order_id)
+    orders = Order.objects.prefetch_related("items__product")
+    order = orders.own_or_404(request.user, order_id)
     return render(request, "orders/detail.html", {"order": order})

@@ -8,6 +8,7 @@ from ninja import Query, Router
 
 from core.negotiation import fragment
 from core.operations import refusals
+from core.problems import FORM_PAGES, FormPage
 from products.models import Product, Quote
 from products.schemas import (
     ProductFilter,
@@ -32,6 +33,9 @@ def get_product(request: HttpRequest, product_id: int) -> Product:
     """Show one product that is on sale."""
     products = Product.objects.on_sale().select_related("category")
     return get_object_or_404(products, id=product_id)
+
+
+FORM_PAGES["api:quote"] = FormPage("products:detail", element_id="quote")
 
 
 @router.get("/{int:product_id}/quote", response={200: QuoteOut, **refusals(404, 422)})
