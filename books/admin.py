@@ -18,7 +18,8 @@ from books.audit import kept
 from books.models import AuditReport, Bill, Difference
 from core.admin import ReadOnly
 from core.buttons import Button, Link, WithButtons
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 
 
 class ResolutionForm(forms.Form):

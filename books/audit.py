@@ -40,7 +40,9 @@ from books.models import AuditReport
 from core.money import MoneyField
 from orders.models import Event, Order, OrderItem, OrderStatus
 from payments.journal import LEGS, JournalEntry, What
-from payments.models import Notice, Payment, Refund
+from payments.models.notice import Notice
+from payments.models.payment import PAID_STATUSES, Payment
+from payments.models.refund import Refund
 from products.models import Product, StockMovement
 
 AT_NIGHT = 3  # o'clock, in Beijing
@@ -48,7 +50,6 @@ AT_NIGHT = 3  # o'clock, in Beijing
 MOST = 100
 
 PAID_ORDERS = (OrderStatus.PAID, OrderStatus.REFUNDED)
-PAID_PAYMENTS = (Payment.Status.PAID, Payment.Status.REFUNDED)
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def paid_without_evidence() -> QuerySet[Order]:
         order=OuterRef("pk"),
         trade_no=OuterRef("transaction_id"),
         paid_at=OuterRef("paid_at"),
-        status__in=PAID_PAYMENTS,
+        status__in=PAID_STATUSES,
     )
     # The line names the notice that it is based on, if it is one: that must be there.
     notice = Notice.objects.annotate(named=Concat(Value("notify_id "), "notify_id")).filter(
@@ -209,10 +210,10 @@ def paid_without_evidence() -> QuerySet[Order]:
 def money_without_order() -> QuerySet[Payment]:
     """Money that came is that of a paid order, or there is a refund of all of it."""
     refunds = Refund.objects.filter(payment=OuterRef("pk"), cause=Refund.Cause.LATE)
-    paid = Payment.objects.filter(Q(status__in=PAID_PAYMENTS) | ~Q(trade_no=""))
+    paid = Payment.objects.filter(Q(status__in=PAID_STATUSES) | ~Q(trade_no=""))
     return paid.annotate(back=summed(refunds)).exclude(
         Q(order__status__in=PAID_ORDERS, order__transaction_id=F("trade_no"))
-        | Q(back=F("amount"), status__in=PAID_PAYMENTS),
+        | Q(back=F("amount"), status__in=PAID_STATUSES),
         ~Q(trade_no=""),
     )
 
@@ -221,7 +222,7 @@ def notices() -> QuerySet[Notice]:
     """A notice that settled a payment still says what that payment knows."""
     settled = Notice.objects.filter(verdict=Notice.Verdict.SETTLED)
     return settled.exclude(
-        payment__status__in=PAID_PAYMENTS,
+        payment__status__in=PAID_STATUSES,
         payment__trade_no=F("trade_no"),
         payment__out_trade_no=F("out_trade_no"),
         raw__contains=F("trade_no"),
@@ -260,8 +261,8 @@ def journal_of_payments() -> QuerySet[Payment]:
         booked=summed(entries.filter(what__in=[What.SALE, What.LATE_IN])),
     ).annotate(rightly=summed(entries.filter(what=OuterRef("sale"))))
     return payments.exclude(
-        Q(status__in=PAID_PAYMENTS, booked=F("amount"), rightly=F("amount"))
-        | (~Q(status__in=PAID_PAYMENTS) & Q(booked=0))
+        Q(status__in=PAID_STATUSES, booked=F("amount"), rightly=F("amount"))
+        | (~Q(status__in=PAID_STATUSES) & Q(booked=0))
     )
 
 

@@ -3,7 +3,7 @@
     1. fetch    the bill of the day, the next morning; one that is not there yet is asked for again
     2. check    all of it, before any of it is believed
     3. match    each row with the payment or refund of that number, whatever day that has here
-    4. mend     by asking Alipay: a lost notice is settled, an open refund is clarified, one that
+    4. recover  by asking Alipay: a lost notice is settled, an open refund is clarified, one that
                 was made in Alipay's console is written down here
     5. book     the fee of each row, once
     6. name     what still differs: only there, another amount, another status; and, at the end,
@@ -30,11 +30,13 @@ from books.bill_file import BillFile, Row
 from books.exceptions import BillBeingRead, BillMalformed
 from books.fees import book_fees
 from books.models import MAX_RAW, Bill, Difference, midnight
-from books.recovery import SETTLED, Ours, ask, can_be_mended, is_another_amount, is_settled
+from books.recovery import Ours, ask, can_be_recovered, is_another_amount
 from core.due import whatever_happens
 from payments import alipay
 from payments.exceptions import AlipaySaysNo, ResultUnknown
-from payments.models import Payment, Refund
+from payments.models.payment import PAID_STATUSES, Payment
+from payments.models.refund import Refund
+from payments.movement import Movement
 
 logger = logging.getLogger(__name__)
 
@@ -178,32 +180,33 @@ class Comparison:
             model.objects.filter(billed_on=self.bill.day).update(billed_on=None)
 
     def match(self, rows: list[Row]) -> None:
-        """Match some rows with ours, mend what can be mended, and write the rest down."""
+        """Match some rows with ours, recover what can be, and write the rest down."""
         ours = Ours.of(rows)
-        to_mend = [row for row in rows if self.asks and can_be_mended(row, ours)]
-        if to_mend:
-            for row in sorted(to_mend, key=lambda row: row.is_refund):
-                self.mend(row, ours)
+        lost = [row for row in rows if self.asks and can_be_recovered(row, ours)]
+        if lost:
+            for row in sorted(lost, key=lambda row: row.is_refund):
+                self.recover(row, ours)
             ours = Ours.of(rows)
-        known = [(row, mine) for row in rows if (mine := ours.row(row))]
+        known = [(row, mine) for row in rows if (mine := ours.movement(row))]
         with transaction.atomic():
-            self.mark_billed(known)
+            self.mark_billed([mine for _, mine in known])
             fees = [self.another_fee(*fee) for fee in book_fees(known)]
             self.name([found for row in rows if (found := self.differs(row, ours))] + fees)
 
-    def mark_billed(self, known: list[tuple[Row, Any]]) -> None:
+    def mark_billed(self, known: list[Movement]) -> None:
         """Remember that this day's bill has them; another day need not miss them any more."""
-        for model, name in ((Payment, "payment"), (Refund, "refund")):
-            ids = [mine.pk for _, mine in known if isinstance(mine, model)]
+        payments = [mine.payment_id for mine in known if not mine.refund_id]
+        refunds = [mine.refund_id for mine in known if mine.refund_id]
+        for model, name, ids in ((Payment, "payment", payments), (Refund, "refund", refunds)):
             if ids:
                 model.objects.filter(pk__in=ids).update(billed_on=self.bill.day)
             if ids and self.something_is_missed:
                 missed = Difference.objects.filter(kind=Difference.Kind.ONLY_HERE)
                 missed.filter(movement=name.upper(), **{f"{name}__in": ids}).mend()
 
-    # -- mend --------------------------------------------------------------------------------------
+    # -- recover -----------------------------------------------------------------------------------
 
-    def mend(self, row: Row, ours: Ours) -> None:
+    def recover(self, row: Row, ours: Ours) -> None:
         """Ask Alipay about a row that it knows better; give up when it can not be reached."""
         is_clear = self.unclear_in_a_row < PATIENCE and ask(row, ours)
         self.unclear_in_a_row = 0 if is_clear else self.unclear_in_a_row + 1
@@ -214,12 +217,12 @@ class Comparison:
 
     def differs(self, row: Row, ours: Ours) -> Difference | None:
         """Return in what a row differs from ours, if it does."""
-        mine = ours.row(row)
+        mine = ours.movement(row)
         if mine is None:
             kind = Difference.Kind.ONLY_THERE
         elif is_another_amount(mine, row):
             kind = Difference.Kind.AMOUNT
-        elif not is_settled(mine):
+        elif not mine.has_moved:
             kind = Difference.Kind.STATUS
         else:
             return None
@@ -236,12 +239,11 @@ class Comparison:
             our_status=mine.status if mine else "",
             their_status=row.business,
             payment=ours.payments.get(row.out_trade_no),
-            refund=mine if isinstance(mine, Refund) else None,
+            refund=ours.refund(row),
             seen_in=self.bill.runs,
         )
 
-    def another_fee(self, row: Row, mine: Payment | Refund, booked: Decimal) -> Difference:
-        refund = mine if isinstance(mine, Refund) else None
+    def another_fee(self, row: Row, mine: Movement, booked: Decimal) -> Difference:
         return Difference(
             bill=self.bill,
             kind=Difference.Kind.AMOUNT,
@@ -252,8 +254,8 @@ class Comparison:
             our_amount=abs(booked),
             their_amount=abs(row.fee),
             their_status=row.business,
-            payment=mine.payment if isinstance(mine, Refund) else mine,
-            refund=refund,
+            payment_id=mine.payment_id,
+            refund_id=mine.refund_id,
             seen_in=self.bill.runs,
         )
 
@@ -263,20 +265,19 @@ class Comparison:
             self.name([self.only_here(each) for each in mine])
             self.bill.still_busy()
 
-    def only_here(self, mine: Payment | Refund) -> Difference:
-        refund = mine if isinstance(mine, Refund) else None
-        payment = mine.payment if isinstance(mine, Refund) else mine
+    def only_here(self, mine: Movement) -> Difference:
+        is_refund = mine.refund_id is not None
         return Difference(
             bill=self.bill,
             kind=Difference.Kind.ONLY_HERE,
-            movement=Difference.Movement.REFUND if refund else Difference.Movement.PAYMENT,
-            out_trade_no=payment.out_trade_no,
-            out_request_no=refund.out_request_no if refund else "",
-            trade_no=payment.trade_no,
+            movement=Difference.Movement.REFUND if is_refund else Difference.Movement.PAYMENT,
+            out_trade_no=mine.out_trade_no,
+            out_request_no=mine.out_request_no,
+            trade_no=mine.trade_no,
             our_amount=mine.amount,
             our_status=mine.status,
-            payment=payment,
-            refund=refund,
+            payment_id=mine.payment_id,
+            refund_id=mine.refund_id,
             seen_in=self.bill.runs,
         )
 
@@ -325,7 +326,7 @@ def ours_unbilled_one_by_one(day: date) -> Iterator[list[Any]]:
 def queries_of_unbilled(day: date) -> list[models.QuerySet[Any]]:
     span = (midnight(day) - CLOCKS, midnight(day + timedelta(days=1)) - CLOCKS)
     return [
-        within(Payment.objects.filter(status__in=SETTLED), "paid_at", span),
+        within(Payment.objects.filter(status__in=PAID_STATUSES), "paid_at", span),
         within(
             Refund.objects.filter(status=Refund.Status.DONE).select_related("payment"),
             *("done_at", span),

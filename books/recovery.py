@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from books.bill_file import Row
-from payments import expiry, refunds
+from payments import query, refunds
 from payments.exceptions import AlipaySaysNo, Refused, ResultUnknown
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
+from payments.movement import Movement
 
 logger = logging.getLogger(__name__)
-
-SETTLED = (Payment.Status.PAID, Payment.Status.REFUNDED)
 
 
 @dataclass
@@ -47,46 +47,39 @@ class Ours:
         payment = self.payments.get(row.out_trade_no)
         return payment if payment and payment.trade_no in ("", row.trade_no) else None
 
-    def row(self, row: Row) -> Payment | Refund | None:
+    def refund(self, row: Row) -> Refund | None:
+        """Return the refund that a row is about."""
+        if not (row.is_refund and self.payment(row)):
+            return None
+        return self.refunds.get((row.out_trade_no, row.out_request_no))
+
+    def movement(self, row: Row) -> Movement | None:
         """Return the payment or refund that a row is about."""
-        payment = self.payment(row)
-        if payment and row.is_refund:
-            return self.refunds.get((row.out_trade_no, row.out_request_no))
-        return payment
+        return self.refund(row) if row.is_refund else self.payment(row)
 
 
-def is_settled(mine: Payment | Refund) -> bool:
-    """Whether the shop knows that this money moved."""
-    if isinstance(mine, Refund):
-        return mine.status == Refund.Status.DONE
-    return mine.status in SETTLED
-
-
-def is_another_amount(mine: Payment | Refund, row: Row) -> bool:
+def is_another_amount(mine: Movement, row: Row) -> bool:
     return not mine.amount == row.amount == row.received
 
 
-def can_be_mended(row: Row, ours: Ours) -> bool:
+def can_be_recovered(row: Row, ours: Ours) -> bool:
     """Whether Alipay, asked, may tell what the shop does not know yet.
 
     Where the amounts differ, nothing is asked for in the shop's name: a person must look.
     """
-    mine = ours.row(row)
-    if isinstance(mine, Refund):
-        return mine.is_open and not is_another_amount(mine, row)
-    if isinstance(mine, Payment):
-        return mine.status not in SETTLED and not is_another_amount(mine, row)
+    if mine := ours.movement(row):
+        return mine.may_have_moved and not is_another_amount(mine, row)
     return row.is_refund and bool(row.out_request_no) and ours.payment(row) is not None
 
 
 def ask(row: Row, ours: Ours) -> bool:
     """Ask Alipay about what a row tells, and write down its answer; return whether it is clear."""
-    payment, mine = ours.payments[row.out_trade_no], ours.row(row)
-    if isinstance(mine, Refund):
-        refunds.send(mine)
-        mine.refresh_from_db(fields=["status"])
-        return not mine.is_open
-    if not is_settled(payment) and not expiry.ask(payment):
+    payment = ours.payments[row.out_trade_no]
+    if refund := ours.refund(row):
+        refunds.send(refund)
+        refund.refresh_from_db(fields=["status"])
+        return not refund.is_open
+    if not payment.has_moved and not query.ask(payment):
         return False
     return not row.is_refund or import_refund(payment, row)
 

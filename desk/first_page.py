@@ -34,7 +34,8 @@ from desk import charts
 from desk.charts import Chart
 from desk.daily_check import Verdict, verdict
 from orders.models import Order, OrderStatus
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund, late_money
 from products.models import Product
 
 DAYS = 30
@@ -186,7 +187,7 @@ class Desk:
         if self.sees_money:
             numbers += [
                 self._counted(_("Unclear payments"), Payment.objects.unclear(), concern="unclear"),
-                self._counted(_("Late money"), Payment.objects.late_money(), concern="late"),
+                self._counted(_("Late money"), late_money(Payment.objects.all()), concern="late"),
             ]
         return numbers
 

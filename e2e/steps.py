@@ -22,7 +22,7 @@ TIME_PASSES = """
 from datetime import timedelta
 from django.utils import timezone
 from orders.models import Order
-from payments.models import Payment
+from payments.models.payment import Payment
 past = timezone.now() - timedelta(minutes=5)
 Order.objects.filter(order_id="ORDER_ID").update(expires_at=past)
 Payment.objects.filter(order__order_id="ORDER_ID", status="PENDING").update(

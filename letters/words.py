@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from core.money import yuan
 from letters.models import Letter
 from orders.models import Order, OrderItem
-from payments.models import Refund
+from payments.models.refund import Refund
 
 
 @dataclass

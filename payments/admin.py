@@ -6,24 +6,22 @@ from django.utils.translation import gettext_lazy as _
 from core.admin import Concern, ReadOnly
 from core.buttons import WithButtons
 from orders.admin import OrderAdmin
+from orders.models import Order
 from payments import spreadsheets
 from payments.admin_journal import JournalEntryAdmin
 from payments.buttons import ON_NOTICE, ON_ORDER, ON_PAYMENT, ON_REFUND
-from payments.models import Notice, Payment, PaymentQuerySet, Refund, RefundQuerySet
+from payments.models.notice import Notice
+from payments.models.payment import Payment, PaymentQuerySet
+from payments.models.refund import Refund, RefundQuerySet, late_money
 
 # Django looks for pages here only.
 __all__ = [
     "JournalEntryAdmin",
     "NoticeAdmin",
+    "PayableOrderAdmin",
     "PaymentAdmin",
     "RefundAdmin",
 ]
-
-# Asking about an order, cancelling it and refunding it are stories of payments; so is what it
-# brought in the end.
-OrderAdmin.buttons = ON_ORDER
-OrderAdmin.export_columns = [*OrderAdmin.export_columns, *spreadsheets.COLUMNS]
-OrderAdmin.export_prefetch = (*OrderAdmin.export_prefetch, *spreadsheets.PREFETCH)
 
 
 class PaymentConcern(Concern):
@@ -31,7 +29,7 @@ class PaymentConcern(Concern):
 
     rows = {
         "unclear": (_("unclear for an hour"), PaymentQuerySet.unclear),
-        "late": (_("late money, not yet back"), PaymentQuerySet.late_money),
+        "late": (_("late money, not yet back"), late_money),
         "due": (_("due now"), PaymentQuerySet.due),
     }
 
@@ -61,6 +59,20 @@ class RefundInline(ReadOnly, admin.TabularInline):
     readonly_fields = fields
     show_change_link = True
     extra = 0
+
+
+admin.site.unregister(Order)
+
+
+@admin.register(Order)
+class PayableOrderAdmin(OrderAdmin):
+    """Asking about an order, cancelling it and refunding it are stories of payments; so is what it
+    brought in the end.
+    """
+
+    buttons = ON_ORDER
+    export_columns = [*OrderAdmin.export_columns, *spreadsheets.COLUMNS]
+    export_prefetch = (*OrderAdmin.export_prefetch, *spreadsheets.PREFETCH)
 
 
 @admin.register(Payment)

@@ -18,7 +18,8 @@ from orders.schemas import OrderOut
 from payments import attempts
 from payments.exceptions import KeyInvalid, NothingToRefund
 from payments.expiry import cancel_now
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.refunds import approve, request_refund
 
 router = Router(auth=SessionAuth())
@@ -42,8 +43,7 @@ def pay_order(request: HttpRequest, order_id: str, way: Query[PayIn]) -> dict[st
 
     With ``kind=qr`` it is what the buyer's wallet is to scan.
     """
-    orders = Order.objects.of(request.user).prefetch_related("items")
-    order = get_object_or_404(orders, order_id=order_id)
+    order = Order.objects.prefetch_related("items").own_or_404(request.user, order_id)
     if way.kind is Payment.Kind.QR:
         return {"payment_url": attempts.qr_code(request, order)}
     kind = way.kind or attempts.kind_for(request)
@@ -53,8 +53,7 @@ def pay_order(request: HttpRequest, order_id: str, way: Query[PayIn]) -> dict[st
 @router.post("/{order_id}/cancel", response={200: OrderOut, **refusals(401, 403, 404, 409, 503)})
 def cancel_order(request: HttpRequest, order_id: str) -> Order:
     """Cancel an unpaid order: its stock goes back."""
-    orders = Order.objects.of(request.user).prefetch_related("items")
-    order = get_object_or_404(orders, order_id=order_id)
+    order = Order.objects.prefetch_related("items").own_or_404(request.user, order_id)
     cancel_now(order, by=request.user)
     return order
 

@@ -15,8 +15,8 @@ from django.utils.safestring import SafeString, mark_safe
 from orders.models import Order
 from payments import alipay
 from payments.exceptions import AlipayTrouble, PayLater, QRNotOffered
-from payments.expiry import ask
-from payments.models import Payment
+from payments.models.payment import Payment
+from payments.query import ask
 
 
 def kind_for(request: HttpRequest) -> Payment.Kind:

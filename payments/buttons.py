@@ -15,9 +15,11 @@ from core.admin import changelist
 from core.buttons import Button, Link
 from core.money import LARGEST, SMALLEST, yuan
 from orders.models import Order
-from payments import expiry, notify, refunds
+from payments import expiry, notify, query, refunds
 from payments.exceptions import AskLater, NothingToAsk
-from payments.models import Notice, Payment, Refund
+from payments.models.notice import Notice
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 
 
 class RefundForm(forms.Form):
@@ -54,7 +56,7 @@ def ask_about_each_attempt(order: Order, *, by: Any) -> str:
     attempts = list(order.payments.open())
     if not attempts:
         raise NothingToAsk
-    answers = [expiry.ask(payment, by=by) for payment in attempts]
+    answers = [query.ask(payment, by=by) for payment in attempts]
     if not all(answers):
         raise AskLater
     order.refresh_from_db()
@@ -97,7 +99,7 @@ def refund_form_of(order: Order) -> str:
 def ask_about(payment: Payment, *, by: Any) -> str:
     if not payment.is_open:
         raise NothingToAsk
-    if not expiry.ask(payment, by=by):
+    if not query.ask(payment, by=by):
         raise AskLater
     payment.refresh_from_db()
     return gettext("Alipay was asked. The payment is now: {status}").format(

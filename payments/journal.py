@@ -15,7 +15,6 @@ written in the transaction of the change that it records, once, and never again.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import F, Q
@@ -24,9 +23,6 @@ from django.utils.translation import gettext_lazy as _
 
 from core.append_only import AppendOnly
 from core.money import SMALLEST, MoneyField, total
-
-if TYPE_CHECKING:
-    from payments.models import Payment, Refund
 
 
 class Account(models.TextChoices):
@@ -100,11 +96,18 @@ class JournalEntry(AppendOnly):
         return f"{self.get_what_display()} {self.amount}"
 
 
-def book(what: What, *, amount: Decimal, payment: Payment, refund: Refund | None = None) -> None:
-    """Write one movement: in the transaction of the change that it records."""
+def book(
+    what: What, *, amount: Decimal, payment: models.Model, refund: models.Model | None = None
+) -> None:
+    """Write one movement of a Payment's money: in the transaction of the change that it records."""
     debit, credit = LEGS[what]
     JournalEntry.objects.create(
-        what=what, debit=debit, credit=credit, amount=amount, payment=payment, refund=refund
+        what=what,
+        debit=debit,
+        credit=credit,
+        amount=amount,
+        payment_id=payment.pk,
+        refund_id=refund.pk if refund else None,
     )
 
 

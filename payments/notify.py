@@ -30,8 +30,10 @@ from django.views.decorators.http import require_POST
 
 from payments import alipay
 from payments.exceptions import AlipayTrouble, NoticeAccepted, NoticeStillRefused, Refused
-from payments.expiry import ask
-from payments.models import MAX_OUT_REQUEST_NO, MAX_WORD, Notice, Payment
+from payments.models.notice import MAX_WORD, Notice
+from payments.models.payment import Payment
+from payments.models.refund import MAX_OUT_REQUEST_NO
+from payments.query import ask
 from payments.refunds import import_refund, look_again
 
 logger = logging.getLogger(__name__)

@@ -34,7 +34,8 @@ from payments.exceptions import (
     ResultUnknown,
     SecondOperatorNeeded,
 )
-from payments.models import OPEN_REFUNDS, Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import OPEN_REFUNDS, Refund
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ def import_refund(payment: Payment, *, out_request_no: str) -> Refund:
         raise Refused("refund", "Alipay, asked, does not know it")
     with transaction.atomic():
         payment = locked(payment)
-        if payment.status not in (Payment.Status.PAID, Payment.Status.REFUNDED):
+        if not payment.has_moved:
             raise Refused("refund", "of a payment that is not known to be paid")
         refund, is_new = Refund.objects.get_or_create(
             payment=payment,

@@ -17,8 +17,10 @@ from core.problems import login_required
 from orders.models import Order, OrderStatus
 from payments import alipay, attempts
 from payments.exceptions import Refused
-from payments.expiry import ask, cancel_now
-from payments.models import Payment, Refund
+from payments.expiry import cancel_now
+from payments.models.payment import Payment
+from payments.models.refund import Refund
+from payments.query import ask
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +30,8 @@ logger = logging.getLogger(__name__)
 @login_required
 def payment_page(request: HttpRequest, order_id: str) -> HttpResponse:
     """Show what is to be paid; when posted, lead to Alipay, if the order can still be paid."""
-    orders = Order.objects.of(request.user).prefetch_related("items__product")
-    order = get_object_or_404(orders, order_id=order_id)
+    orders = Order.objects.prefetch_related("items__product")
+    order = orders.own_or_404(request.user, order_id)
     if request.method == "POST":
         return SeeOther(attempts.pay_url(request, order, attempts.kind_for(request)))
     return render(request, "payments/payment.html", panel_context(request, order))
@@ -40,8 +42,7 @@ def payment_page(request: HttpRequest, order_id: str) -> HttpResponse:
 @login_required
 def qr(request: HttpRequest, order_id: str) -> HttpResponse:
     """Show a QR code on the payment page, for another device to scan."""
-    orders = Order.objects.of(request.user).prefetch_related("items")
-    order = get_object_or_404(orders, order_id=order_id)
+    order = Order.objects.prefetch_related("items").own_or_404(request.user, order_id)
     attempts.qr_code(request, order)
     if audience(request) is Audience.HTMX:
         return panel_of(request, order)
@@ -53,7 +54,7 @@ def qr(request: HttpRequest, order_id: str) -> HttpResponse:
 @login_required
 def panel(request: HttpRequest, order_id: str) -> HttpResponse:
     """Say how the payment stands; the answer 286 tells htmx to stop asking."""
-    order = get_object_or_404(Order.objects.of(request.user), order_id=order_id)
+    order = Order.objects.own_or_404(request.user, order_id)
     if order.is_unpaid:
         Payment.objects.look_sooner(order)
     return panel_of(request, order)
@@ -119,7 +120,7 @@ def payment_return(request: HttpRequest) -> HttpResponse:
 @login_required
 def cancel(request: HttpRequest, order_id: str) -> HttpResponse:
     """Cancel an unpaid order, having made sure at Alipay that it is not being paid."""
-    order = get_object_or_404(Order.objects.of(request.user), order_id=order_id)
+    order = Order.objects.own_or_404(request.user, order_id)
     cancel_now(order, by=request.user)
     messages.success(request, _("The order is cancelled. Nothing will be charged."))
     return SeeOther(order.get_absolute_url())

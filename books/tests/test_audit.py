@@ -18,7 +18,8 @@ from books.models import AuditReport
 from conftest import make_order
 from core import triggers
 from payments import alipay
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.refunds import request_refund
 from payments.tests.alipay_side import TRADE_NO, notice, paid
 from payments.tests.test_notify import post

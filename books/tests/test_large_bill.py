@@ -20,7 +20,8 @@ from books.tests import bill_maker
 from conftest import Sandbox, make_order, make_product
 from payments.alipay import BEIJING
 from payments.journal import JournalEntry
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.test_killed import ROOT, shops_environment
 from users.models import User
 

@@ -23,7 +23,8 @@ from payments import journal, refunds
 from payments.exceptions import AlipayTrouble
 from payments.expiry import ask_what_is_due, cancel_expired_orders
 from payments.journal import Account
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.alipay_side import notice
 from payments.tests.test_notify import post
 from users.models import User

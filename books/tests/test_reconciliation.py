@@ -20,7 +20,8 @@ from conftest import Sandbox, make_order, make_product
 from payments import alipay, journal, refunds
 from payments.alipay import BEIJING
 from payments.journal import Account, JournalEntry
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.test_network import calls  # noqa: F401
 from products.models import Product
 from users.models import User

@@ -12,8 +12,8 @@ import time_machine
 from conftest import Sandbox, make_order
 from payments import alipay
 from payments.alipay import BEIJING
-from payments.expiry import ask
-from payments.models import Payment
+from payments.models.payment import Payment
+from payments.query import ask
 from products.models import Product
 from users.models import User
 

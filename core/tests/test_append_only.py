@@ -10,7 +10,7 @@ from conftest import make_order
 from core.append_only import AppendOnly, NeverChanges
 from orders.models import Event, Order
 from payments.journal import JournalEntry
-from payments.models import Payment
+from payments.models.payment import Payment
 from payments.tests.alipay_side import paid
 from products.models import Product, StockMovement
 from users.models import User

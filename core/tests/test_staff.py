@@ -20,7 +20,9 @@ from books.models import AuditReport, Bill, Difference
 from conftest import login, make_order, make_staff
 from letters.models import Letter
 from orders.models import Order
-from payments.models import Notice, Payment, Refund
+from payments.models.notice import Notice
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.refunds import request_refund
 from payments.tests.alipay_side import paid
 from products.models import Category, Product

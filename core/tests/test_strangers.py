@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from conftest import make_order
 from orders.models import Order
-from payments.models import Payment
+from payments.models.payment import Payment
 from products.models import Product
 from users.models import User
 

@@ -19,7 +19,8 @@ from desk.first_page import Desk
 from orders.models import Order
 from payments import journal
 from payments.alipay import Trade
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund, late_money
 from products.models import Product
 from users.models import User
 
@@ -164,7 +165,7 @@ def test_every_day_of_the_table_leads_to_its_rows(
 def test_late_money_is_what_the_journal_says(alice: User, operator: User) -> None:
     busy_shop(alice, operator)
 
-    late = Payment.objects.late_money()
+    late = late_money(Payment.objects.all())
     owed = -journal.balance(journal.Account.LATE_MONEY)
     assert owed == sum(payment.amount for payment in late) == Decimal("9.90")
 

@@ -28,7 +28,7 @@ from letters.checks import check_letters
 from letters.models import MAX_TRIES, Letter
 from letters.tests.mail_server import MailServer, mail_server
 from orders.models import Event, Order
-from payments.models import Payment
+from payments.models.payment import Payment
 from payments.tests.test_settle import trade_of
 from products.models import Product
 from users.models import User

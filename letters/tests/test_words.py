@@ -16,7 +16,7 @@ from conftest import make_order, make_product
 from letters import post
 from letters.models import Letter
 from orders.models import Event, Order
-from payments.models import Payment
+from payments.models.payment import Payment
 from payments.refunds import import_refund, request_refund
 from payments.tests.test_settle import trade_of
 from products.models import Product

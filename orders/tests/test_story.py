@@ -7,8 +7,8 @@ from django.test import Client
 
 from conftest import Sandbox, login, make_order
 from orders.models import Order
-from payments.expiry import ask
-from payments.models import Payment
+from payments.models.payment import Payment
+from payments.query import ask
 from payments.refunds import approve, request_refund
 from payments.tests.alipay_side import notice
 from payments.tests.test_expiry import order, payment, tick  # noqa: F401

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from core.tests import environment
 from orders.models import Order
 from payments import alipay
-from payments.models import Payment
+from payments.models.payment import Payment
 
 TRADE_NO = "2026112222001400000000000001"
 

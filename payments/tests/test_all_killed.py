@@ -33,7 +33,9 @@ from core.money import yuan
 from orders.models import Order, OrderItem
 from orders.tests.test_race import post
 from payments import alipay, journal
-from payments.models import Notice, Payment, Refund
+from payments.models.notice import Notice
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.test_expiry import let_time_pass, tick
 from payments.tests.test_killed import KILLS, PURCHASES, MortalShop, kill, start
 from products.models import Product

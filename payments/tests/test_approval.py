@@ -14,7 +14,8 @@ from payments.exceptions import (
     RefundTooHigh,
     SecondOperatorNeeded,
 )
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.refunds import approve, decline, retry
 from payments.tests.test_expiry import order, payment, tick  # noqa: F401
 from payments.tests.test_refunds import paid, refund  # noqa: F401

@@ -9,7 +9,8 @@ from django.test import Client
 
 from conftest import Sandbox
 from orders.models import Order
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.test_expiry import let_time_pass, order, tick  # noqa: F401
 
 PHONE = {

@@ -9,7 +9,8 @@ from django.test import Client
 
 from conftest import Sandbox, login, make_order, make_staff
 from orders.models import Order
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.test_expiry import order, payment, tick  # noqa: F401
 from payments.tests.test_refunds import paid  # noqa: F401
 from products.models import Product

@@ -9,7 +9,9 @@ from django.test import Client
 from conftest import Sandbox
 from orders.models import Order
 from payments import alipay, journal
-from payments.models import Notice, Payment, Refund
+from payments.models.notice import Notice
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.alipay_side import notice
 from payments.tests.test_expiry import order, payment, tick  # noqa: F401
 from payments.tests.test_notify import post

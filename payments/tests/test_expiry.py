@@ -13,7 +13,8 @@ from django.utils import timezone
 from conftest import Sandbox, make_order
 from orders.models import Order
 from payments import expiry, refunds
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.alipay_side import notice
 from payments.tests.test_notify import post
 from products.models import Product

@@ -36,7 +36,9 @@ from django.test import Client
 from conftest import Sandbox, make_order, make_product
 from orders.models import Order
 from payments import alipay, journal
-from payments.models import Notice, Payment, Refund
+from payments.models.notice import Notice
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.refunds import request_refund, send
 from payments.tests import between
 from payments.tests.between import Line, line_to

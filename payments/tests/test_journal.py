@@ -11,7 +11,8 @@ from django.test import Client
 from conftest import make_order
 from payments import journal
 from payments.journal import Account, JournalEntry
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.refunds import request_refund
 from payments.tests.alipay_side import TRADE_NO, notice, paid
 from payments.tests.test_notify import post

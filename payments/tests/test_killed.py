@@ -37,8 +37,10 @@ from conftest import (
 )
 from orders.models import Order, OrderItem
 from orders.tests.test_race import post
-from payments.expiry import ask
-from payments.models import Notice, Payment, Refund
+from payments.models.notice import Notice
+from payments.models.payment import Payment
+from payments.models.refund import Refund
+from payments.query import ask
 from payments.refunds import request_refund
 from payments.tests.test_expiry import let_time_pass, tick
 from products.models import Product

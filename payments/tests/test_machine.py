@@ -46,7 +46,9 @@ from orders.models import Event, Order, OrderItem
 from payments import alipay, expiry, journal, refunds
 from payments.exceptions import AlipayTrouble, RefundTooHigh
 from payments.journal import JournalEntry
-from payments.models import Notice, Payment, Refund
+from payments.models.notice import Notice
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.alipay_side import TRADE_NO, notice, returned
 from payments.tests.test_attempts import PHONE
 from payments.tests.test_notify import FORM, NOTIFY

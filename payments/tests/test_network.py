@@ -9,7 +9,8 @@ from django.test import Client
 
 from conftest import Sandbox, login, make_order, make_product
 from payments import alipay
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.refunds import request_refund
 from payments.tests.alipay_side import returned
 from payments.tests.test_expiry import let_time_pass, tick

@@ -12,7 +12,9 @@ from django.test import Client
 from conftest import make_order
 from core.tests import environment
 from orders.models import Order
-from payments.models import Notice, Payment, Refund
+from payments.models.notice import Notice
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.alipay_side import TRADE_NO, notice, returned, sign
 from products.models import Product
 from users.models import User

@@ -8,7 +8,8 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from conftest import login, make_order
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.test_settle import trade_of
 from products.models import Product
 from users.models import User

@@ -29,8 +29,10 @@ from orders.exceptions import OrderNotCancellable, TooManyUnpaid
 from orders.models import Event, Order
 from payments import alipay, expiry, journal, notify, refunds
 from payments.exceptions import CancelLater, RefundTooHigh
-from payments.expiry import ask
-from payments.models import Notice, Payment, PaymentQuerySet, Refund
+from payments.models.notice import Notice
+from payments.models.payment import Payment, PaymentQuerySet
+from payments.models.refund import Refund
+from payments.query import ask
 from payments.tests.alipay_side import returned
 from payments.tests.test_attempts import PHONE
 from payments.tests.test_expiry import let_time_pass, tick

@@ -14,7 +14,8 @@ import pytest
 from core.problems import Problem
 from orders.models import Order
 from payments import alipay, journal, refunds
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 from payments.tests.test_expiry import let_time_pass, tick
 from payments.tests.test_notify import post
 from payments.tests.test_races import TOTAL, Case, begin, case, names, race  # noqa: F401

@@ -14,8 +14,9 @@ from conftest import Sandbox, make_order, make_product
 from orders.models import Order
 from payments import journal
 from payments.exceptions import RefundTooHigh
-from payments.expiry import ask
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
+from payments.query import ask
 from payments.refunds import request_refund, send
 from payments.tests.alipay_side import notice
 from payments.tests.alipay_side import paid as alipay_paid

@@ -11,7 +11,8 @@ from conftest import login, make_order
 from orders.models import Order
 from payments.exceptions import NoticeAccepted, NoticeStillRefused
 from payments.journal import JournalEntry
-from payments.models import Notice, Payment
+from payments.models.notice import Notice
+from payments.models.payment import Payment
 from payments.notify import replay
 from payments.tests.alipay_side import TRADE_NO, notice
 from payments.tests.test_notify import post

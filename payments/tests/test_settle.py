@@ -17,7 +17,8 @@ from orders.exceptions import OrderNotCancellable
 from orders.models import Order
 from payments.alipay import Trade
 from payments.exceptions import OrderNotPayable, Refused
-from payments.models import Notice, Payment
+from payments.models.notice import Notice
+from payments.models.payment import Payment
 from payments.tests.alipay_side import TRADE_NO, notice
 from products.models import Product
 from users.models import User

@@ -16,7 +16,7 @@ from core.tests import environment
 from orders.models import Order
 from payments import alipay
 from payments.exceptions import AlipaySaysNo, ResultUnknown
-from payments.models import Payment
+from payments.models.payment import Payment
 from payments.refunds import request_refund
 from payments.tests.alipay_side import notice, returned
 from payments.tests.test_notify import STRANGER

@@ -6,7 +6,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from payments import expiry, refunds
-from payments.models import Payment, Refund
+from payments.models.payment import Payment
+from payments.models.refund import Refund
 
 
 class Command(BaseCommand):
