@@ -71,24 +71,24 @@ AGAIN = Button(
     name="again",
     permission="payments.ask_payment",
     label=_("Run this day again"),
-    question=what_running_again_does,
+    confirmation=what_running_again_does,
     do=run_again,
-    makes_sense=lambda bill: True,
+    is_available=lambda bill: True,
 )
 RESOLVE = Button(
     name="resolve",
     permission="books.resolve_difference",
     label=_("Resolve"),
-    question=what_differs,
+    confirmation=what_differs,
     do=resolve,
-    makes_sense=lambda difference: difference.is_open,
+    is_available=lambda difference: difference.is_open,
     form=ResolutionForm,
 )
 AGAIN_FROM_DIFFERENCE = Link(
     permission=AGAIN.permission,
     label=AGAIN.label,
     address=lambda difference: AGAIN.address(difference.bill),
-    makes_sense=lambda difference: difference.is_open,
+    is_available=lambda difference: difference.is_open,
 )
 
 

@@ -157,7 +157,7 @@ def totals() -> QuerySet[Order]:
 def history() -> QuerySet[Order]:
     """A state is what the history tells, and a cancelled order gave its stock back."""
 
-    def told(*whats: str) -> Exists:
+    def has_event(*whats: str) -> Exists:
         return Exists(Event.objects.filter(order=OuterRef("pk"), what__in=whats))
 
     agrees = {
@@ -170,10 +170,10 @@ def history() -> QuerySet[Order]:
     for status, facts in agrees.items():
         right |= Q(status=status, placed=True, **facts)
     orders = Order.objects.annotate(
-        placed=told(Event.What.PLACED),
-        paid=told(Event.What.PAID),
-        cancelled=told(Event.What.CANCELLED, Event.What.EXPIRED),
-        refunded=told(Event.What.REFUNDED),
+        placed=has_event(Event.What.PLACED),
+        paid=has_event(Event.What.PAID),
+        cancelled=has_event(Event.What.CANCELLED, Event.What.EXPIRED),
+        refunded=has_event(Event.What.REFUNDED),
     )
     not_restocked = Q(status=OrderStatus.CANCELLED, restocked_at=None)
     return orders.filter(~right | not_restocked)

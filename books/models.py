@@ -13,18 +13,13 @@ from django.utils.translation import gettext_lazy as _
 
 from books.bill_file import MAX_NUMBER, Totals
 from books.exceptions import DifferenceNotOpen
+from core.alters_data import alters_data
 from core.due import Due, DueQuerySet
 from core.money import MoneyField
 from payments.alipay import BEIJING
 
 # When a day's bill is fetched, the next morning in Beijing: Alipay makes it at about nine.
 READY = time(10)
-# A bill that is not there yet, or can not be read, is asked for again at this pace.
-LADDER = (
-    *(timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30)),
-    *(timedelta(hours=1) for _again in range(24)),
-    timedelta(hours=6),
-)
 # Whoever reads a bill says so again and again; who was silent for so long is gone.
 SILENCE = timedelta(minutes=5)
 # No more is kept of what could not be read.
@@ -54,6 +49,13 @@ class BillManager(models.Manager.from_queryset(DueQuerySet)):  # type: ignore[mi
 
 class Bill(Due):
     """Alipay's bill of one day. It is due until it was read, or there is none to be read."""
+
+    # While it is not there yet, or cannot be read.
+    RETRY_DELAYS = (
+        *(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30)),
+        *(timedelta(hours=1) for _again in range(24)),
+        timedelta(hours=6),
+    )
 
     class Status(models.TextChoices):
         WAITING = "WAITING", _("Not read yet")  # `reason` says what Alipay answered
@@ -91,9 +93,7 @@ class Bill(Due):
     def is_done(self) -> bool:
         return self.status in (Bill.Status.READ, Bill.Status.EMPTY)
 
-    def pause(self) -> timedelta:
-        return LADDER[min(max(self.tries, 1), len(LADDER)) - 1]
-
+    @alters_data
     def begin(self) -> bool:
         """Become the one who reads it; return whether nobody else does.
 
@@ -101,7 +101,7 @@ class Bill(Due):
         """
         now = timezone.now()
         free = Q(busy_until__isnull=True) | Q(busy_until__lt=now)
-        again_at = now + self.pause()
+        again_at = now + self.retry_delay()
         is_mine = (
             self._me()
             .filter(free)
@@ -110,35 +110,43 @@ class Bill(Due):
         self.refresh_from_db(fields=["status", "due_at", "runs"])
         return bool(is_mine)
 
+    @alters_data
     def still_busy(self) -> None:
         self._me().update(busy_until=timezone.now() + SILENCE)
 
+    @alters_data
     def end(self) -> None:
         self._me().update(busy_until=None)
 
+    @alters_data
     def mark_waiting(self, reason: str) -> None:
         """Record why it can not be had now; one that was read before stays so."""
         status = self.status if self.is_done else Bill.Status.WAITING
         self._change(status, reason=reason[:200])
 
+    @alters_data
     def mark_gone(self) -> None:
         """Record that Alipay has it no more; what was read of it stands."""
         self._change(self.status, reason="BILL_NOT_EXIST", due_at=None)
 
+    @alters_data
     def mark_malformed(self, reason: str, *, raw: bytes) -> None:
         """Record that it can not be read, and keep it."""
         self._change(Bill.Status.MALFORMED, reason=reason[:200], raw=raw[:MAX_RAW])
 
+    @alters_data
     def mark_empty(self) -> None:
         """Record that there is none, and will be none."""
         self._change(Bill.Status.EMPTY, due_at=None, raw=None, **vars(Totals()))
 
+    @alters_data
     def mark_read(self, totals: Totals, *, unclear: int) -> None:
         """Record what it came to; it is due again when Alipay left something unclear."""
         reason = f"{unclear} unclear answers" if unclear else ""
         due_at = self.due_at if unclear else None
         self._change(Bill.Status.READ, reason=reason, due_at=due_at, raw=None, **vars(totals))
 
+    @alters_data
     def ask_again(self) -> None:
         """Have the worker read it once more, at once."""
         self._me().update(due_at=timezone.now(), tries=0)
@@ -151,33 +159,22 @@ class Bill(Due):
         self._me().update(**fields)
         self.refresh_from_db(fields=[name for name in fields if name != "raw"])
 
-    begin.alters_data = True  # type: ignore[attr-defined]
-    still_busy.alters_data = True  # type: ignore[attr-defined]
-    end.alters_data = True  # type: ignore[attr-defined]
-    mark_waiting.alters_data = True  # type: ignore[attr-defined]
-    mark_gone.alters_data = True  # type: ignore[attr-defined]
-    mark_malformed.alters_data = True  # type: ignore[attr-defined]
-    mark_empty.alters_data = True  # type: ignore[attr-defined]
-    mark_read.alters_data = True  # type: ignore[attr-defined]
-    ask_again.alters_data = True  # type: ignore[attr-defined]
-
 
 class DifferenceQuerySet(models.QuerySet["Difference"]):
     def open(self) -> DifferenceQuerySet:
         return self.filter(status=Difference.Status.OPEN)
 
+    @alters_data
     def mend(self) -> int:
         """Record that what was open is no more; return how many there were."""
         return self.open().update(status=Difference.Status.MENDED, resolved_at=timezone.now())
 
+    @alters_data
     def reopen(self) -> int:
         """Record that these wait for somebody again; return how many there were."""
         return self.update(
             status=Difference.Status.OPEN, resolved_at=None, resolved_by=None, resolution=""
         )
-
-    mend.alters_data = True  # type: ignore[attr-defined]
-    reopen.alters_data = True  # type: ignore[attr-defined]
 
 
 class Difference(models.Model):
@@ -291,6 +288,7 @@ class Difference(models.Model):
         """Say what to do about it."""
         return ADVICE[self.kind, self.movement]
 
+    @alters_data
     def resolve(self, *, reason: str, by: Any) -> None:
         """Record why it may stand; raise DifferenceNotOpen when somebody, or a run, was faster."""
         resolved = Difference.objects.open().filter(pk=self.pk)
@@ -301,8 +299,6 @@ class Difference(models.Model):
             resolved_at=timezone.now(),
         ):
             raise DifferenceNotOpen
-
-    resolve.alters_data = True  # type: ignore[attr-defined]
 
 
 _PAID_NOT_BILLED = _(

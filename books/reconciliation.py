@@ -31,7 +31,7 @@ from books.exceptions import BillBeingRead, BillMalformed
 from books.fees import book_fees
 from books.models import MAX_RAW, Bill, Difference, midnight
 from books.recovery import Ours, ask, can_be_recovered, is_another_amount
-from core.due import whatever_happens
+from core.due import log_and_continue
 from payments import alipay
 from payments.exceptions import AlipaySaysNo, ResultUnknown
 from payments.models.payment import PAID_STATUSES, Payment
@@ -77,7 +77,7 @@ def reconcile_what_is_due() -> int:
     expect_bills()
     due = Bill.objects.all().claim()
     for bill in due:
-        with whatever_happens(bill):
+        with log_and_continue(bill):
             reconcile(bill)
     return len(due)
 
@@ -91,7 +91,7 @@ def reconcile(bill: Bill, *, file: IO[bytes] | None = None, progress: Progress =
         raise BillBeingRead
     try:
         with closing(file or bill_file.download(alipay.bill_url(bill.day))) as found:
-            read(bill, found, progress=progress)
+            compare(bill, found, progress=progress)
     except AlipaySaysNo as no:
         if no.sub_code.upper().endswith("BILL_NOT_EXIST"):
             no_bill(bill)
@@ -124,7 +124,7 @@ def no_bill(bill: Bill) -> None:
         bill.mark_empty()
 
 
-def read(bill: Bill, file: IO[bytes], *, asks: bool = True, progress: Progress = nobody) -> None:
+def compare(bill: Bill, file: IO[bytes], *, asks: bool = True, progress: Progress = nobody) -> None:
     """Check all of a bill, then compare it row by row; keep one that can not be read.
 
     ``asks`` Alipay about a row that it may know better.

@@ -45,7 +45,7 @@ def place(model: type[Model]) -> int:
     return LISTS.index(model._meta.label) if model._meta.label in LISTS else len(LISTS)
 
 
-class Concern(admin.SimpleListFilter):
+class AttentionFilter(admin.SimpleListFilter):
     """A list's rows that somebody should look at: by a name in the address, a set of rows."""
 
     title = _("what needs a look")

@@ -49,10 +49,10 @@ api.add_router("/order", "orders.api.buy_now_router", tags=["orders"])
 api.add_router("/api/v1/orders", "payments.api.router", tags=["orders"])
 
 HANDLERS: dict[type[Exception], Callable[..., HttpResponse]] = {
-    problems.Problem: problems.tell,
-    HttpError: problems.tell_http_error,
-    ValidationError: problems.tell_invalid,
-    Http404: problems.tell_not_found,
+    problems.Problem: problems.problem_response,
+    HttpError: problems.on_http_error,
+    ValidationError: problems.on_invalid,
+    Http404: problems.on_not_found,
     RequestDataTooBig: problems.bad_request,
     MultiPartParserError: problems.bad_request,
 }

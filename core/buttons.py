@@ -33,13 +33,13 @@ class Button:
     name: str  # in the address and in the log
     permission: str
     label: Any
-    question: Callable[[Any], str]  # what will happen to this row
+    confirmation: Callable[[Any], str]  # what will happen to this row
     do: Callable[..., Any]
-    makes_sense: Callable[[Any], bool]
+    is_available: Callable[[Any], bool]
     form: type[forms.Form] = forms.Form
     initial: Callable[[Any], dict[str, Any]] = lambda row: {}
     is_harmless: bool = False  # pressed on the row's page, it does it at once
-    is_grave: bool = False  # there is no way back
+    is_destructive: bool = False  # there is no way back
 
     def url_name(self, model: type[Model]) -> str:
         return f"{model._meta.app_label}_{model._meta.model_name}_{self.name}"
@@ -55,10 +55,10 @@ class Link:
     permission: str
     label: Any
     address: Callable[[Any], str]
-    makes_sense: Callable[[Any], bool] = lambda row: True
+    is_available: Callable[[Any], bool] = lambda row: True
     asks: bool = True  # before anything happens
     is_harmless: bool = False
-    is_grave: bool = False
+    is_destructive: bool = False
 
 
 class WithButtons(admin.ModelAdmin):
@@ -88,13 +88,13 @@ class WithButtons(admin.ModelAdmin):
 
     def buttons_for(self, request: HttpRequest, row: Model) -> Iterator[dict[str, Any]]:
         for button in self.buttons:
-            if request.user.has_perm(button.permission) and button.makes_sense(row):
+            if request.user.has_perm(button.permission) and button.is_available(row):
                 yield {
                     "label": button.label,
                     "address": button.address(row),
                     "asks": isinstance(button, Button) or button.asks,
                     "is_harmless": button.is_harmless,
-                    "is_grave": button.is_grave,
+                    "is_destructive": button.is_destructive,
                 }
 
     def press(self, request: HttpRequest, row_id: int, *, button: Button) -> HttpResponse:
@@ -110,7 +110,7 @@ class WithButtons(admin.ModelAdmin):
             **self.admin_site.each_context(request),
             "title": button.label,
             "button": button,
-            "question": button.question(row),
+            "confirmation": button.confirmation(row),
             "form": form,
             "row": row,
             "back": back.url,
@@ -124,14 +124,14 @@ class WithButtons(admin.ModelAdmin):
             words = button.do(row, by=request.user, **form.cleaned_data)
         except Problem as refusal:
             self.log_change(request, row, f"{button.name}: refused, {refusal.slug}")
-            return self.tell(request, refusal, form)
+            return self.show_refusal(request, refusal, form)
         shown = [field.name for field in form.visible_fields()]
         chosen = ", ".join(f"{name} {form.cleaned_data[name]}" for name in shown)
         self.log_change(request, row, f"{button.name}: {chosen}" if chosen else button.name)
         messages.success(request, words)
         return True
 
-    def tell(self, request: HttpRequest, refusal: Problem, form: forms.Form) -> bool:
+    def show_refusal(self, request: HttpRequest, refusal: Problem, form: forms.Form) -> bool:
         """Say a refusal beside the field that is to blame, or on the page of the row."""
         to_blame = {name: words for name, words in refusal.errors.items() if name in form.fields}
         for name, words in to_blame.items():

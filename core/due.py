@@ -5,14 +5,16 @@ to its next try, so what nobody finished comes back by itself; nothing is done b
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.db import connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from core.alters_data import alters_data
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +43,13 @@ class DueQuerySet(models.QuerySet[Any]):
         claimed = list(due[:at_most])
         for row in claimed:
             row.tries += 1
-            row.due_at = now + row.pause()
+            row.due_at = now + row.retry_delay()
         self.bulk_update(claimed, ["tries", "due_at"])
         return claimed
 
 
 @contextmanager
-def whatever_happens(row: Any) -> Iterator[None]:
+def log_and_continue(row: Any) -> Iterator[None]:
     """Let no row stop the others that are due: it is logged, and due again later."""
     try:
         yield
@@ -58,6 +60,9 @@ def whatever_happens(row: Any) -> Iterator[None]:
 class Due(models.Model):
     """A row that waits for the worker as long as ``due_at`` is set."""
 
+    # How long to wait after the first try, the second, ...; from the last one on always as long.
+    RETRY_DELAYS: ClassVar[Sequence[timedelta]]
+
     due_at = models.DateTimeField(_("next try at"), null=True, blank=True, db_index=True)
     tries = models.PositiveIntegerField(_("tries"), default=0)
     unclear_since = models.DateTimeField(_("unclear since"), null=True, blank=True)
@@ -65,10 +70,11 @@ class Due(models.Model):
     class Meta:
         abstract = True
 
-    def pause(self) -> timedelta:
-        """Say how long to wait after this try before the next one."""
-        raise NotImplementedError
+    def retry_delay(self) -> timedelta:
+        """Return how long to wait after this try before the next one."""
+        return self.RETRY_DELAYS[min(max(self.tries, 1), len(self.RETRY_DELAYS)) - 1]
 
+    @alters_data
     def note_answer(self, *, is_clear: bool) -> None:
         """Remember since when there are only answers that say nothing.
 
@@ -80,5 +86,3 @@ class Due(models.Model):
         else:
             unsettled = this_row.filter(due_at__isnull=False)
             unsettled.filter(unclear_since__isnull=True).update(unclear_since=timezone.now())
-
-    note_answer.alters_data = True  # type: ignore[attr-defined]

@@ -37,7 +37,7 @@ def total(field: str, *, filter: models.Q | None = None) -> Coalesce:  # noqa: A
 price_validators = [MinValueValidator(SMALLEST), MaxValueValidator(LARGEST)]
 
 
-def plain(amount: Decimal) -> str:
+def format_amount(amount: Decimal) -> str:
     """Write an amount as Alipay and the API do: ``1234.50``."""
     return f"{amount:.2f}"
 
@@ -50,7 +50,7 @@ def yuan(amount: Decimal) -> str:
 # Money on the wire: a string with two decimals.
 Money = Annotated[
     Decimal,
-    PlainSerializer(plain, return_type=str),
+    PlainSerializer(format_amount, return_type=str),
     WithJsonSchema(
         {
             "type": "string",

@@ -174,7 +174,7 @@ def invalid_input(validation_error: ValidationError) -> InvalidInput:
     return InvalidInput(first, errors=errors)
 
 
-def tell(request: HttpRequest, problem: Problem) -> HttpResponse:
+def problem_response(request: HttpRequest, problem: Problem) -> HttpResponse:
     """Answer with the problem, in the way that this audience understands."""
     asked_by = audience(request)
     if asked_by is Audience.CLIENT:
@@ -238,33 +238,33 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if response.status_code == 405:
-            refusal = tell(request, MethodNotAllowed())
+            refusal = problem_response(request, MethodNotAllowed())
             refusal["Allow"] = response["Allow"]
             return refusal
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return tell(request, exception) if isinstance(exception, Problem) else None
+        return problem_response(request, exception) if isinstance(exception, Problem) else None
 
 
 # Ninja's own exceptions, for core.api
 
 
-def tell_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     """Ninja wraps what goes wrong while it reads the body; a Problem inside keeps its meaning."""
     if isinstance(error, AuthenticationError):
-        return tell(request, LoginRequired())
+        return problem_response(request, LoginRequired())
     if isinstance(error.__cause__, Problem):
-        return tell(request, error.__cause__)
-    return tell(request, Problem(_("The body is not what its content type says.")))
+        return problem_response(request, error.__cause__)
+    return problem_response(request, Problem(_("The body is not what its content type says.")))
 
 
-def tell_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    return tell(request, invalid_input(error))
+def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    return problem_response(request, invalid_input(error))
 
 
-def tell_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
-    return tell(request, NotFound())
+def on_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    return problem_response(request, NotFound())
 
 
 # Django's handlers, for core.urls and CSRF_FAILURE_VIEW
@@ -272,25 +272,25 @@ def tell_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     too_large = isinstance(exception, RequestDataTooBig)
-    return tell(request, TooLarge() if too_large else Problem())
+    return problem_response(request, TooLarge() if too_large else Problem())
 
 
 def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return tell(request, CSRFRefused())
+    return problem_response(request, CSRFRefused())
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return tell(request, Forbidden())
+    return problem_response(request, Forbidden())
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return tell(request, NotFound())
+    return problem_response(request, NotFound())
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer without asking anything of what may be broken: no session, no database."""
     if audience(request) is Audience.CLIENT:
-        return tell(request, ServerError())
+        return problem_response(request, ServerError())
     return HttpResponse(render_to_string("500.html"), status=500)
 
 

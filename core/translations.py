@@ -73,9 +73,9 @@ def projects(root: Path) -> list[Project]:
 
 def update(project: Project) -> None:
     """Bring the .po up to date with the sources."""
-    known = read(project.po)
+    known = read_catalog(project.po)
     catalog = Catalog(locale=LANGUAGE)
-    for word in words(project):
+    for word in messages_of(project):
         old = known.get(word.id, word.context)
         catalog.add(
             word.id,
@@ -95,13 +95,13 @@ def update(project: Project) -> None:
 def compile(project: Project) -> None:  # noqa: A001  as the command is called
     """Make the .mo that Django reads, of what is translated."""
     with project.mo.open("wb") as file:
-        write_mo(file, read(project.po))
+        write_mo(file, read_catalog(project.po))
 
 
 def complaints(project: Project) -> Iterator[str]:
     """Say what is missing in the .po, or wrong."""
-    catalog = read(project.po)
-    used = words(project)
+    catalog = read_catalog(project.po)
+    used = messages_of(project)
     for word in used:
         translation = catalog.get(word.id, word.context)
         if translation is None or translation.pluralizable != word.pluralizable:
@@ -120,7 +120,7 @@ def complaints(project: Project) -> Iterator[str]:
             yield f"no longer used: {name(word)}"
 
 
-def words(project: Project) -> list[Message]:
+def messages_of(project: Project) -> list[Message]:
     """Return the translatable texts of the sources, each once."""
     catalog = Catalog(locale=LANGUAGE)
     for source in project.sources:
@@ -148,7 +148,7 @@ def python_of_template(text: str) -> str:
     return "\n".join(line.lstrip() for line in templatize(text).splitlines())
 
 
-def read(po: Path) -> Catalog:
+def read_catalog(po: Path) -> Catalog:
     if not po.exists():
         return Catalog(locale=LANGUAGE)
     with po.open("rb") as file:

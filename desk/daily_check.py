@@ -32,7 +32,7 @@ class Cause:
 
 
 @dataclass
-class Verdict:
+class DailyCheck:
     wrong: list[Cause] = field(default_factory=list)
     missing: list[Cause] = field(default_factory=list)
     words: str = ""
@@ -46,17 +46,17 @@ class Verdict:
         return self.wrong + self.missing
 
 
-def verdict() -> Verdict:
+def daily_check() -> DailyCheck:
     """Put together what is known, in four statements that grow with no order."""
     yesterday = timezone.localdate() - timedelta(days=1)
-    told = Verdict()
-    ask_the_differences(told)
-    ask_the_bills(told, yesterday)
-    ask_the_audit(told)
-    return told
+    check = DailyCheck()
+    add_differences(check)
+    add_bills(check, yesterday)
+    add_audit(check)
+    return check
 
 
-def ask_the_differences(told: Verdict) -> None:
+def add_differences(check: DailyCheck) -> None:
     """What is open counts, whatever day it is of: it waits for somebody."""
     if count := Difference.objects.open().count():
         words = ngettext(
@@ -65,10 +65,10 @@ def ask_the_differences(told: Verdict) -> None:
             count,
         )
         address = changelist(Difference, status__exact=Difference.Status.OPEN)
-        told.wrong.append(Cause(words % {"count": count}, address))
+        check.wrong.append(Cause(words % {"count": count}, address))
 
 
-def ask_the_bills(told: Verdict, yesterday: date) -> None:
+def add_bills(check: DailyCheck, yesterday: date) -> None:
     bills = Bill.objects.filter(day__lte=yesterday)
     statuses = list(
         bills.filter(status__in=(Bill.Status.WAITING, Bill.Status.MALFORMED))
@@ -80,21 +80,21 @@ def ask_the_bills(told: Verdict, yesterday: date) -> None:
             "%(count)s bill that can not be read", "%(count)s bills that can not be read", count
         )
         address = changelist(Bill, status__exact=Bill.Status.MALFORMED)
-        told.wrong.append(Cause(words % {"count": count}, address))
+        check.wrong.append(Cause(words % {"count": count}, address))
     if count := statuses.count(Bill.Status.WAITING):
         words = ngettext(
             "%(count)s bill is not there yet", "%(count)s bills are not there yet", count
         )
         address = changelist(Bill, status__exact=Bill.Status.WAITING)
-        told.missing.append(Cause(words % {"count": count}, address))
+        check.missing.append(Cause(words % {"count": count}, address))
     last = bills.filter(day=yesterday).first()
     if last is None and not has_sold_by(yesterday):
-        told.words = nothing_happened()
+        check.words = nothing_happened()
     elif last is None:
         words = _("yesterday's bill comes after ten o'clock")
-        told.missing.append(Cause(words, changelist(Bill)))
+        check.missing.append(Cause(words, changelist(Bill)))
     elif last.is_done:
-        told.words = what_it_came_to(last)
+        check.words = what_it_came_to(last)
 
 
 def has_sold_by(day: date) -> bool:
@@ -117,13 +117,13 @@ def what_it_came_to(bill: Bill) -> str:
     }
 
 
-def ask_the_audit(told: Verdict) -> None:
+def add_audit(check: DailyCheck) -> None:
     last = AuditReport.objects.defer("findings").first()
     if last is None or timezone.now() - last.at > AUDITED:
         words = _("the books were not audited last night")
-        told.missing.append(Cause(words, changelist(AuditReport)))
+        check.missing.append(Cause(words, changelist(AuditReport)))
     elif last.count:
         words = ngettext(
             "%(count)s row of our own books", "%(count)s rows of our own books", last.count
         )
-        told.wrong.append(Cause(words % {"count": last.count}, page(last)))
+        check.wrong.append(Cause(words % {"count": last.count}, page(last)))

@@ -1,6 +1,6 @@
 """The operator's desk, the admin's first page: what a merchant asks in the morning.
 
-    0. yesterday  whether it adds up: `verdict`
+    0. yesterday  whether it adds up: `daily_check`
     1. today      how many orders, how much came in, how much went back
     2. to do      what waits for a person: each of them should be zero
     3. a month    thirty days, as charts and as a table
@@ -32,7 +32,7 @@ from core.models import Tick
 from core.money import total, yuan
 from desk import charts
 from desk.charts import Chart
-from desk.daily_check import Verdict, verdict
+from desk.daily_check import DailyCheck, daily_check
 from orders.models import Order, OrderStatus
 from payments.models.payment import Payment
 from payments.models.refund import Refund, late_money
@@ -119,7 +119,7 @@ class Desk:
     sees_orders: bool
     sees_refunds: bool
     sees_money: bool
-    verdict: Verdict | None = None
+    daily_check: DailyCheck | None = None
     today: list[Number] = field(default_factory=list)
     to_do: list[Number] = field(default_factory=list)
     days: list[Day] = field(default_factory=list)
@@ -136,7 +136,7 @@ class Desk:
             sees_money=sees(request, Payment),
         )
         if all(sees(request, model) for model in (Bill, Difference, AuditReport)):
-            desk.verdict = verdict()
+            desk.daily_check = daily_check()
         if desk.sees_orders or desk.sees_refunds:
             desk.days = the_last_days(orders=desk.sees_orders, refunds=desk.sees_refunds)
             desk.today = desk._today()
@@ -276,7 +276,7 @@ def money(name: str, title: str, days: Sequence[Day], what: str) -> Chart:
         bars=charts.bars(
             amounts,
             top=max(amounts),
-            words=[told(day, yuan(amount)) for day, amount in zip(days, amounts, strict=True)],
+            words=[bar_label(day, yuan(amount)) for day, amount in zip(days, amounts, strict=True)],
         ),
     )
 
@@ -293,7 +293,7 @@ def orders_placed(days: Sequence[Day]) -> Chart:
             [day.orders for day in days],
             parts=[day.converted for day in days],
             top=most,
-            words=[told(day, f"{day.converted} / {day.orders}") for day in days],
+            words=[bar_label(day, f"{day.converted} / {day.orders}") for day in days],
         ),
     )
 
@@ -311,13 +311,14 @@ def conversion(days: Sequence[Day]) -> Chart:
             [day.conversion or 0 for day in days],
             top=100,
             words=[
-                told(day, "–" if day.conversion is None else f"{day.conversion} %") for day in days
+                bar_label(day, "–" if day.conversion is None else f"{day.conversion} %")
+                for day in days
             ],
         ),
     )
 
 
-def told(day: Day, words: str) -> str:
+def bar_label(day: Day, words: str) -> str:
     return f"{formats.date_format(day.date, 'MONTH_DAY_FORMAT')}: {words}"
 
 

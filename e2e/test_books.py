@@ -63,7 +63,7 @@ def test_a_difference_is_found_understood_and_resolved(
     page = new_page(**device, bypass_csp=True)  # for axe
     sit_down(page, "owner")
 
-    page.click(".verdict.bad a[href*='difference']")
+    page.click(".daily-check.bad a[href*='difference']")
     page.click(f"#result_list a:has-text('{number}')")
     expect(page.locator("#content")).to_contain_text("12.34")
     assert_nothing_sticks_out(page)
@@ -76,7 +76,7 @@ def test_a_difference_is_found_understood_and_resolved(
 
     expect(page.locator(".messagelist .success")).to_be_visible()
     page.goto("/admin/")
-    expect(page.locator(".verdict a[href*='difference']")).to_have_count(0)
+    expect(page.locator(".daily-check a[href*='difference']")).to_have_count(0)
     again = house.manage("reconcile", "--date", str(yesterday), "--file", str(file))
     assert again.returncode == 0, again.stdout
 

@@ -31,9 +31,9 @@ AGAIN = Button(
     name="again",
     permission="letters.resend_letter",
     label=_("Send again"),
-    question=what_sending_again_does,
+    confirmation=what_sending_again_does,
     do=again,
-    makes_sense=lambda letter: not letter.is_waiting,
+    is_available=lambda letter: not letter.is_waiting,
 )
 
 

@@ -11,17 +11,10 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.alters_data import alters_data
 from core.due import Due, DueQuerySet
 from orders.models import Event
 
-# When a letter that could not be sent is tried again. A whole day without a mail server, and then
-# it is given up: a person looks, and sends it again. The first step is longer than any try lasts
-# (EMAIL_TIMEOUT counts for each word of the conversation), so that no two send it at once.
-LADDER = (
-    *(timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=40), timedelta(hours=2)),
-    *(timedelta(hours=5), timedelta(hours=8), timedelta(hours=8)),
-)
-MAX_TRIES = len(LADDER) + 1
 MAX_ERROR = 200
 
 
@@ -33,6 +26,20 @@ class LetterQuerySet(DueQuerySet):
 
 
 class Letter(Due):
+    # A whole day without a mail server, and then it is given up: a person sends it again.
+    # The first delay is longer than any try lasts (EMAIL_TIMEOUT counts for each word of the
+    # conversation), so that no two send it at once.
+    RETRY_DELAYS = (
+        timedelta(minutes=5),
+        timedelta(minutes=15),
+        timedelta(minutes=40),
+        timedelta(hours=2),
+        timedelta(hours=5),
+        timedelta(hours=8),
+        timedelta(hours=8),
+    )
+    MAX_TRIES = len(RETRY_DELAYS) + 1
+
     class Status(models.TextChoices):
         WAITING = "WAITING", _("Waiting to be sent")  # now, or again later
         SENT = "SENT", _("Sent")  # the mail server has taken it
@@ -102,16 +109,15 @@ class Letter(Due):
     def is_waiting(self) -> bool:
         return self.status == Letter.Status.WAITING
 
-    def pause(self) -> timedelta:
-        return LADDER[min(self.tries, len(LADDER)) - 1]
-
+    @alters_data
     def mark_sent(self) -> None:
         self._change(status=Letter.Status.SENT, sent_at=timezone.now(), due_at=None, last_error="")
 
+    @alters_data
     def put_off(self, error: str) -> None:
         """Remember why it was not sent, and give up after MAX_TRIES."""
         self._change(last_error=error[:MAX_ERROR])
-        if self.tries >= MAX_TRIES:
+        if self.tries >= self.MAX_TRIES:
             self._change(status=Letter.Status.FAILED, due_at=None)
 
     def _change(self, **fields: Any) -> None:
@@ -120,6 +126,3 @@ class Letter(Due):
         if waiting.update(**fields):
             for name, value in fields.items():
                 setattr(self, name, value)
-
-    mark_sent.alters_data = True  # type: ignore[attr-defined]
-    put_off.alters_data = True  # type: ignore[attr-defined]

@@ -25,10 +25,10 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from core.due import whatever_happens
+from core.due import log_and_continue
 from core.money import yuan
 from letters.exceptions import StillOnItsWay
-from letters.models import MAX_TRIES, Letter
+from letters.models import Letter
 from letters.words import lines_of, subject, words_of
 from orders.models import Event
 
@@ -101,7 +101,7 @@ def send_what_is_due() -> int:
     tried = 0
     while tried < BATCH and (letter := Letter.objects.take()):
         tried += 1
-        with whatever_happens(letter):
+        with log_and_continue(letter):
             if not send(letter, server):
                 break
     with suppress(OSError):
@@ -111,7 +111,7 @@ def send_what_is_due() -> int:
 
 def send(letter: Letter, server: Any) -> bool:
     """Hand one letter to the mail server; return whether there is one."""
-    if letter.tries > MAX_TRIES:
+    if letter.tries > Letter.MAX_TRIES:
         # Whoever tried it broke down each time.
         letter.put_off(letter.last_error or "no try came to an end")
         return True

@@ -117,7 +117,7 @@ def refund_done(letter: Letter) -> Words:
         payment__order=order, out_request_no=letter.event.about
     )
     amounts = {"amount": yuan(refund.amount), "paid": yuan(refund.payment.amount)}
-    if refund.is_late:
+    if refund.is_late_money:
         title = _("Your money is on its way back")
         says = _(
             "A payment of %(amount)s came after the order was settled or cancelled. "

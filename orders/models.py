@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.alters_data import alters_data
 from core.append_only import AppendOnly
 from core.money import SMALLEST, MoneyField
 from orders.exceptions import OrderNotCancellable
@@ -157,6 +158,7 @@ class Order(models.Model):
     def is_cancellable(self) -> bool:
         return self.is_unpaid
 
+    @alters_data
     def add_up(self) -> None:
         """Compute the total from the items."""
         self.total_price = self.items.aggregate(
@@ -170,12 +172,14 @@ class Order(models.Model):
         rows._result_cache = items
         self._prefetched_objects_cache = {"items": rows}
 
+    @alters_data
     def record(self, what: str, *, about: str = "", evidence: str = "", by: Any = None) -> None:
         """Write a line of this order's history: in the same transaction as what it tells of."""
         Event.objects.create(
             order_id=self.pk, what=what, about=about, evidence=evidence[:MAX_EVIDENCE], by=by
         )
 
+    @alters_data
     @transaction.atomic(savepoint=False)
     def mark_paid(
         self, *, payment_method: str, transaction_id: str, paid_at: datetime, evidence: str = ""
@@ -191,6 +195,7 @@ class Order(models.Model):
             self.record(Event.What.PAID, about=transaction_id, evidence=evidence)
         return is_first
 
+    @alters_data
     @transaction.atomic
     def cancel(self, *, by: Any = None) -> None:
         """Become CANCELLED if still UNPAID and give the stock back, once.
@@ -203,6 +208,7 @@ class Order(models.Model):
         self.record(Event.What.CANCELLED if by else Event.What.EXPIRED, by=by)
         self.restock(StockMovement.Cause.CANCEL if by else StockMovement.Cause.EXPIRY, by=by)
 
+    @alters_data
     @transaction.atomic(savepoint=False)
     def mark_refunded(self) -> bool:
         """Become REFUNDED if PAID: all of the money went back. Return whether this call did it."""
@@ -211,6 +217,7 @@ class Order(models.Model):
             self.record(Event.What.REFUNDED)
         return is_first
 
+    @alters_data
     @transaction.atomic(savepoint=False)
     def restock(self, cause: str, *, by: Any = None) -> None:
         """Give the goods back to the stock, once."""
@@ -235,12 +242,6 @@ class Order(models.Model):
         return bool(mine)
 
     # No template can call these.
-    record.alters_data = True  # type: ignore[attr-defined]
-    add_up.alters_data = True  # type: ignore[attr-defined]
-    mark_paid.alters_data = True  # type: ignore[attr-defined]
-    cancel.alters_data = True  # type: ignore[attr-defined]
-    mark_refunded.alters_data = True  # type: ignore[attr-defined]
-    restock.alters_data = True  # type: ignore[attr-defined]
 
 
 class OrderItem(models.Model):

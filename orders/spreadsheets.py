@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext_lazy as _
 
-from core.money import plain
+from core.money import format_amount
 from core.spreadsheets import Column
 from orders.models import Order
 
@@ -12,7 +12,7 @@ from orders.models import Order
 def items(order: Order) -> str:
     """Say what was bought in one cell: ``2 × 龙井 tea (9.90); …``."""
     return "; ".join(
-        f"{item.quantity} × {item.product_name} ({plain(item.price_at_purchase)})"
+        f"{item.quantity} × {item.product_name} ({format_amount(item.price_at_purchase)})"
         for item in order.items.all()
     )
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from core.admin import Concern, ReadOnly
+from core.admin import AttentionFilter, ReadOnly
 from core.buttons import WithButtons
 from orders.admin import OrderAdmin
 from orders.models import Order
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class PaymentConcern(Concern):
+class PaymentAttentionFilter(AttentionFilter):
     """What the desk counts."""
 
     rows = {
@@ -34,7 +34,7 @@ class PaymentConcern(Concern):
     }
 
 
-class RefundConcern(Concern):
+class RefundAttentionFilter(AttentionFilter):
     """What the desk counts."""
 
     rows = {
@@ -79,7 +79,7 @@ class PayableOrderAdmin(OrderAdmin):
 class PaymentAdmin(ReadOnly, WithButtons):
     buttons = ON_PAYMENT
     list_display = ("out_trade_no", "order", "status", "amount", "trade_no", "paid_at")
-    list_filter = (PaymentConcern, "status", "kind", "created_at")
+    list_filter = (PaymentAttentionFilter, "status", "kind", "created_at")
     list_select_related = ("order",)
     list_per_page = 50
     search_fields = ("out_trade_no", "trade_no", "order__order_id", "order__user__username")
@@ -113,7 +113,7 @@ class NoticeAdmin(ReadOnly, WithButtons):
 class RefundAdmin(ReadOnly, WithButtons):
     buttons = ON_REFUND
     list_display = ("out_request_no", "payment", "amount", "status", "cause", "created_at")
-    list_filter = (RefundConcern, "status", "cause", "created_at", "done_at")
+    list_filter = (RefundAttentionFilter, "status", "cause", "created_at", "done_at")
     list_select_related = ("payment",)
     list_per_page = 50
     search_fields = (

@@ -130,7 +130,7 @@ def pay_url(
     wanted = {
         "subject": clean_subject(subject),
         "out_trade_no": out_trade_no,
-        "total_amount": money.plain(total_amount),
+        "total_amount": money.format_amount(total_amount),
         "time_expire": beijing_text(time_expire),
         "notify_url": notify_url,
         "return_url": return_url,
@@ -160,7 +160,7 @@ def precreate(
         lambda: client().api_alipay_trade_precreate(
             subject=clean_subject(subject),
             out_trade_no=out_trade_no,
-            total_amount=money.plain(total_amount),
+            total_amount=money.format_amount(total_amount),
             time_expire=beijing_text(time_expire),
             notify_url=notify_url,
         )
@@ -200,7 +200,7 @@ def refund(
     """
     answer = _answer_of(
         lambda: client().api_alipay_trade_refund(
-            refund_amount=money.plain(refund_amount),
+            refund_amount=money.format_amount(refund_amount),
             out_trade_no=out_trade_no,
             out_request_no=out_request_no,
             refund_reason=refund_reason,

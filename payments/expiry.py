@@ -20,7 +20,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from core.due import whatever_happens
+from core.due import log_and_continue
 from orders.exceptions import OrderNotCancellable
 from orders.models import Order, OrderStatus
 from payments.exceptions import CancelLater
@@ -41,7 +41,7 @@ def ask_what_is_due() -> int:
     due = Payment.objects.open().select_related("order").claim()
     for payment in due:
         is_over = payment.time_expire <= timezone.now()
-        with whatever_happens(payment):
+        with log_and_continue(payment):
             ask(payment, then_close=is_over or not payment.order.is_unpaid)
     return len(due)
 

@@ -80,10 +80,10 @@ def judge(notice: Notice, *, by: Any = None) -> str:
     ``by`` is the operator who replays it.
     """
     try:
-        fields = alipay.verified(read(notice.raw))
+        fields = alipay.verified(parse_form(notice.raw))
         return act_upon(notice, fields, by=by)
     except Refused as refusal:
-        notice.judge(Notice.Verdict.REFUSED, reason=str(refusal))
+        notice.record_verdict(Notice.Verdict.REFUSED, reason=str(refusal))
         raise
 
 
@@ -96,7 +96,7 @@ def store(request: HttpRequest) -> Notice:
     return Notice.objects.create(raw=raw)
 
 
-def read(raw: str) -> dict[str, str]:
+def parse_form(raw: str) -> dict[str, str]:
     """Decode the form, once and strictly: what Alipay signed has one value a name, in UTF-8."""
     try:
         pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
@@ -119,7 +119,7 @@ def act_upon(notice: Notice, fields: Mapping[str, str], *, by: Any) -> str:
     payment = matching_payment(trade)
     if any(name in fields for name in REFUND_FIELDS):
         verdict = acknowledge_refund(payment, fields)
-        notice.judge(verdict, payment=payment, by=by)
+        notice.record_verdict(verdict, payment=payment, by=by)
         return verdict
     evidence = f"notify_id {notice.notify_id}"
     with transaction.atomic():
@@ -131,7 +131,7 @@ def act_upon(notice: Notice, fields: Mapping[str, str], *, by: Any) -> str:
             is_first = payment.settle(trade, evidence=evidence)
             news = Notice.Verdict.SETTLED
         verdict = news if is_first else Notice.Verdict.REPEATED
-        notice.judge(verdict, payment=payment, by=by)
+        notice.record_verdict(verdict, payment=payment, by=by)
     return verdict
 
 

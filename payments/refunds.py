@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from core.due import whatever_happens
+from core.due import log_and_continue
 from core.money import yuan
 from orders.models import Event
 from payments import alipay
@@ -69,7 +69,7 @@ def request_refund(
         earlier = payment.refunds.count()
         if after is not None and after != earlier:
             raise AnotherRefund
-        restocks = restocks and not payment.is_late
+        restocks = restocks and not payment.is_late_money
         name = f"R{earlier + 1}" if key is None else fingerprint(key, by=by)
         number = f"{payment.out_trade_no}_{name}"
         if known := payment.refunds.filter(out_request_no=number).first():
@@ -91,7 +91,9 @@ def request_refund(
             status=Refund.Status.WAITING if waits else Refund.Status.REQUESTED,
             due_at=None if waits else timezone.now(),
         )
-        tell(refund, Event.What.REFUND_REQUESTED, evidence=f"{yuan(amount)} {reason}", by=by)
+        record_event(
+            refund, Event.What.REFUND_REQUESTED, evidence=f"{yuan(amount)} {reason}", by=by
+        )
     logger.info("Refund %s: requested by %s", refund, by)
     return refund
 
@@ -117,7 +119,7 @@ def approve(refund: Refund, *, by: Any) -> None:
         refund.status, refund.approved_by = Refund.Status.REQUESTED, by
         refund.due_at = timezone.now()
         refund.save(update_fields=["status", "approved_by", "due_at", "updated_at"])
-        tell(refund, Event.What.REFUND_APPROVED, by=by)
+        record_event(refund, Event.What.REFUND_APPROVED, by=by)
     logger.info("Refund %s: approved by %s", refund, by)
 
 
@@ -127,7 +129,7 @@ def decline(refund: Refund, *, by: Any, reason: str) -> None:
         refund = waiting(refund)
         refund.status, refund.last_answer = Refund.Status.DECLINED, reason[:200]
         refund.save(update_fields=["status", "last_answer", "updated_at"])
-        tell(refund, Event.What.REFUND_DECLINED, evidence=reason, by=by)
+        record_event(refund, Event.What.REFUND_DECLINED, evidence=reason, by=by)
 
 
 def retry(refund: Refund, *, by: Any) -> None:
@@ -148,7 +150,7 @@ def retry(refund: Refund, *, by: Any) -> None:
         refund.status = Refund.Status.WAITING if waits else Refund.Status.REQUESTED
         refund.tries, refund.due_at = 0, None if waits else timezone.now()
         refund.save(update_fields=["status", "tries", "due_at", "updated_at"])
-        tell(refund, Event.What.REFUND_RETRIED, by=by)
+        record_event(refund, Event.What.REFUND_RETRIED, by=by)
 
 
 def import_refund(payment: Payment, *, out_request_no: str) -> Refund:
@@ -174,7 +176,7 @@ def import_refund(payment: Payment, *, out_request_no: str) -> Refund:
             defaults={"amount": amount, "cause": Refund.Cause.CONSOLE},
         )
         if is_new:
-            tell(refund, Event.What.REFUND_IMPORTED, evidence=yuan(amount))
+            record_event(refund, Event.What.REFUND_IMPORTED, evidence=yuan(amount))
             refund.mark_done()
     return refund
 
@@ -195,7 +197,7 @@ def waiting(refund: Refund) -> Refund:
     return refund
 
 
-def tell(refund: Refund, what: str, *, evidence: str = "", by: Any = None) -> None:
+def record_event(refund: Refund, what: str, *, evidence: str = "", by: Any = None) -> None:
     refund.payment.order.record(what, about=refund.out_request_no, evidence=evidence, by=by)
 
 
@@ -208,7 +210,7 @@ def send(refund: Refund) -> None:
     if not refund.is_open:
         return
     try:
-        why_not = do(refund)
+        why_not = call_alipay(refund)
         if not why_not or is_done(refund):
             refund.mark_done()
             logger.info("Refund %s: done", refund)
@@ -223,7 +225,7 @@ def send(refund: Refund) -> None:
         logger.warning("Refund %s: Alipay does not say: %s", refund, unclear)
 
 
-def do(refund: Refund) -> str:
+def call_alipay(refund: Refund) -> str:
     """Ask for the money to be moved; return why this call did not move it, or nothing."""
     try:
         moved = alipay.refund(
@@ -265,6 +267,6 @@ def send_what_is_due() -> int:
     """Send every refund whose time has come; return how many there were."""
     due = Refund.objects.filter(status__in=OPEN_REFUNDS).select_related("payment__order").claim()
     for refund in due:
-        with whatever_happens(refund):
+        with log_and_continue(refund):
             send(refund)
     return len(due)

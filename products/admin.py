@@ -19,7 +19,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from core.admin import Concern, Exported, ReadOnly
+from core.admin import AttentionFilter, Exported, ReadOnly
 from core.spreadsheets import MAX_FILE, MAX_ROWS, Unreadable
 from products import bulk, imports, pictures
 from products.bulk import Change
@@ -45,7 +45,7 @@ class UploadForm(forms.Form):
     )
 
 
-class ProductConcern(Concern):
+class ProductAttentionFilter(AttentionFilter):
     rows = {"low": (_("low stock"), ProductQuerySet.low)}
 
 
@@ -55,7 +55,7 @@ class ProductAdmin(Exported):
     list_display = ("preview", "name", "category", "price", "stock", "is_on_sale", "updated_at")
     list_display_links = ("name",)
     list_editable = ("price", "is_on_sale")
-    list_filter = (ProductConcern, "is_on_sale", "category")
+    list_filter = (ProductAttentionFilter, "is_on_sale", "category")
     list_select_related = ("category",)
     list_per_page = 50
     search_fields = ("name", "description")

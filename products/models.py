@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.alters_data import alters_data
 from core.append_only import AppendOnly
 from core.money import LARGEST, SMALLEST, MoneyField, price_validators
 from products.exceptions import OutOfStock, shortage
@@ -131,6 +132,7 @@ class Product(models.Model):
         if is_new and self.stock:
             self.movements.create(quantity=self.stock, cause=StockMovement.Cause.OPENING)
 
+    @alters_data
     def reserve(self, quantity: int, *, order_id: str) -> None:
         """Take a quantity out of the stock for an order, or raise OutOfStock and change nothing.
 
@@ -144,6 +146,7 @@ class Product(models.Model):
             quantity=-quantity, cause=StockMovement.Cause.ORDER, reference=order_id
         )
 
+    @alters_data
     @classmethod
     @transaction.atomic(savepoint=False)
     def release(cls, product_id: int, *, quantity: int, cause: str, order_id: str) -> None:
@@ -153,6 +156,7 @@ class Product(models.Model):
             product_id=product_id, quantity=quantity, cause=cause, reference=order_id
         )
 
+    @alters_data
     @classmethod
     @transaction.atomic(savepoint=False)
     def correct(cls, product_id: int, *, difference: int, reason: str, by: Any) -> bool:
@@ -170,10 +174,6 @@ class Product(models.Model):
             by=by,
         )
         return True
-
-    reserve.alters_data = True  # type: ignore[attr-defined]
-    release.alters_data = True  # type: ignore[attr-defined]
-    correct.alters_data = True  # type: ignore[attr-defined]
 
 
 class StockMovement(AppendOnly):

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from import_export import fields, resources, widgets
 from import_export.instance_loaders import BaseInstanceLoader
 
-from core.money import plain
+from core.money import format_amount
 from core.spreadsheets import Column, Line, number, text, whole_number
 from products.models import MAX_STOCK, Category, Product, StockMovement
 
@@ -278,5 +278,5 @@ def words(value: Any) -> str:
     if isinstance(value, bool):
         return yes_or_no(value)
     if isinstance(value, Decimal):
-        return plain(value)
+        return format_amount(value)
     return "" if value is None else str(value)

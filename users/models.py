@@ -6,6 +6,8 @@ from django.db import models
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from core.alters_data import alters_data
+
 
 class User(AbstractUser):
     """Our own from the first migration, so that it can grow."""
@@ -19,6 +21,7 @@ class User(AbstractUser):
     def language_of_letters(self) -> str:
         return self.language or settings.LANGUAGE_CODE
 
+    @alters_data
     def learn_language(self) -> None:
         """Remember the language that is being read, unless one is known already."""
         language = get_language()
@@ -26,5 +29,3 @@ class User(AbstractUser):
             return
         self.language = language
         self.save(update_fields=["language"])
-
-    learn_language.alters_data = True  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView, UpdateView
 
-from core.problems import Problem, tell
+from core.problems import Problem, problem_response
 from users.forms import AccountForm, RegistrationForm
 from users.models import User
 
@@ -74,6 +74,6 @@ class AccountView(LoginRequiredMixin, UpdateView):
 def locked_out(
     request: HttpRequest, response: HttpResponse | None = None, credentials: Any = None
 ) -> HttpResponse:
-    refusal = tell(request, TooManyAttempts())
+    refusal = problem_response(request, TooManyAttempts())
     refusal["Retry-After"] = str(int(settings.AXES_COOLOFF_TIME * 3600))
     return refusal

@@ -61,7 +61,7 @@ def named(words: list[Message]) -> list[str]:
 
 
 def test_words_come_from_python_and_from_templates(project: Project) -> None:
-    assert named(translations.words(project)) == [
+    assert named(translations.messages_of(project)) == [
         "%(count)s piece left",
         "Basket",
         "Good day, %(name)s",
@@ -86,7 +86,11 @@ def test_update_forgets_a_word_that_has_gone_and_keeps_the_others(project: Proje
 
     translations.update(project)
 
-    assert named(list(translations.words(project))) == ["Basket", "Good day, %(name)s", "Total"]
+    assert named(list(translations.messages_of(project))) == [
+        "Basket",
+        "Good day, %(name)s",
+        "Total",
+    ]
     assert list(translations.complaints(project)) == []
 
 

@@ -13,7 +13,7 @@ from django.test import Client
 from books.models import AuditReport, Bill, Difference
 from conftest import login, make_order
 from core.admin import changelist, page
-from desk.daily_check import Verdict
+from desk.daily_check import DailyCheck
 from orders.models import Order
 from products.models import Product
 from users.models import User
@@ -56,18 +56,18 @@ def difference_of(bill: Bill, **fields: Any) -> Difference:
     return Difference.objects.create(bill=bill, **fields)
 
 
-def told(client: Client) -> Verdict:
-    verdict = client.get("/admin/").context["desk"].verdict
-    assert isinstance(verdict, Verdict)
-    return verdict
+def told(client: Client) -> DailyCheck:
+    check = client.get("/admin/").context["desk"].daily_check
+    assert isinstance(check, DailyCheck)
+    return check
 
 
 def test_yesterday_adds_up(operators: Client, bill: Bill, audited: AuditReport) -> None:
-    verdict = told(operators)
+    check = told(operators)
 
-    assert (verdict.tone, verdict.causes) == ("good", [])
-    assert "¥29.70" in verdict.words
-    assert "¥9.90" in verdict.words
+    assert (check.tone, check.causes) == ("good", [])
+    assert "¥29.70" in check.words
+    assert "¥9.90" in check.words
 
 
 def test_a_day_without_trade_adds_up(operators: Client, audited: AuditReport) -> None:
@@ -85,10 +85,10 @@ def test_an_open_difference_of_any_day_is_told_and_led_to(
     difference_of(bill, out_trade_no="2", status="MENDED")
     difference_of(bill, out_trade_no="3", status="RESOLVED", resolution="known")
 
-    verdict = told(operators)
+    check = told(operators)
 
-    assert verdict.tone == "bad"
-    [cause] = verdict.causes
+    assert check.tone == "bad"
+    [cause] = check.causes
     assert cause.words.startswith("2 ")
     assert operators.get(cause.address).context["cl"].result_count == 2
 
@@ -114,10 +114,10 @@ def test_a_bill_that_was_not_read_is_told_until_it_is(
     other = YESTERDAY - timedelta(days=days)
     Bill.objects.update_or_create(day=other, defaults={"status": status})
 
-    verdict = told(operators)
+    check = told(operators)
 
-    assert verdict.tone == tone
-    for cause in verdict.causes:
+    assert check.tone == tone
+    for cause in check.causes:
         assert operators.get(cause.address).context["cl"].result_count == 1
 
 
@@ -141,20 +141,20 @@ def test_nothing_is_said_before_the_bill_comes(
     # Today's is expected tomorrow.
     Bill.objects.create(day=YESTERDAY + timedelta(days=1), status=Bill.Status.READ)
 
-    verdict = told(operators)
+    check = told(operators)
 
-    assert verdict.tone == "unknown"
-    assert [cause.address for cause in verdict.causes] == [changelist(Bill)]
+    assert check.tone == "unknown"
+    assert [cause.address for cause in check.causes] == [changelist(Bill)]
 
 
 def test_the_last_audit_counts(operators: Client, bill: Bill, audited: AuditReport) -> None:
     finding = {"check": "stock", "row": "Product 7 (<b>tea</b>)"}
     report = AuditReport.objects.create(count=1, findings=[finding], seconds=0.1)
 
-    verdict = told(operators)
+    check = told(operators)
 
-    assert verdict.tone == "bad"
-    assert [cause.address for cause in verdict.causes] == [page(report)]
+    assert check.tone == "bad"
+    assert [cause.address for cause in check.causes] == [page(report)]
     shown = operators.get(page(report)).content.decode()
     assert "Product 7 (&lt;b&gt;tea&lt;/b&gt;)" in shown
 
@@ -171,7 +171,7 @@ def test_who_may_not_see_the_bills_is_told_nothing(bill: Bill, audited: AuditRep
     clerk = User.objects.create_user("clerk", is_staff=True)
     names = ["view_difference", "view_auditreport"]
     clerk.user_permissions.set(Permission.objects.filter(codename__in=names))
-    assert login(clerk).get("/admin/").context["desk"].verdict is None
+    assert login(clerk).get("/admin/").context["desk"].daily_check is None
 
     clerk.user_permissions.add(Permission.objects.get(codename="view_bill"))
 

@@ -25,7 +25,7 @@ from django.utils import timezone
 from conftest import make_order, make_product
 from letters import post, tasks
 from letters.checks import check_letters
-from letters.models import MAX_TRIES, Letter
+from letters.models import Letter
 from letters.tests.mail_server import MailServer, mail_server
 from orders.models import Event, Order
 from payments.models.payment import Payment
@@ -206,7 +206,7 @@ def test_a_letter_that_can_not_be_made_stops_nobody(
     work()
 
     assert statuses() == ["SENT", "WAITING", "SENT"]
-    for _ in range(MAX_TRIES):
+    for _ in range(Letter.MAX_TRIES):
         make_due()
         work()
     assert statuses() == ["SENT", "FAILED", "SENT"]
@@ -215,7 +215,7 @@ def test_a_letter_that_can_not_be_made_stops_nobody(
 def test_it_is_given_up_in_the_end(order: Order, server: MailServer) -> None:
     server.is_busy = True
     pauses = []
-    for _ in range(MAX_TRIES - 1):
+    for _ in range(Letter.MAX_TRIES - 1):
         work()
         letter = Letter.objects.get()
         assert letter.due_at

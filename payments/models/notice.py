@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
+from core.alters_data import alters_data
 from orders.models import Event
 from payments.models.payment import Payment
 
@@ -59,8 +60,9 @@ class Notice(models.Model):
         """Whether nothing came of it: refused, or not judged to its end."""
         return self.verdict in (Notice.Verdict.REFUSED, Notice.Verdict.RECEIVED)
 
+    @alters_data
     @transaction.atomic(savepoint=False)
-    def judge(
+    def record_verdict(
         self, verdict: str, *, reason: str = "", payment: Payment | None = None, by: Any = None
     ) -> None:
         """Write down what it says, and what came of it; ``by`` is the operator who replayed it."""
@@ -74,5 +76,3 @@ class Notice(models.Model):
                 evidence=f"{self.trade_status} {verdict} {self.notify_id}",
                 by=by,
             )
-
-    judge.alters_data = True  # type: ignore[attr-defined]

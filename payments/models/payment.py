@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.alters_data import alters_data
 from core.due import Due, DueQuerySet
 from core.money import SMALLEST, MoneyField
 from orders.models import Event, Order, PaymentMethod
@@ -23,10 +24,8 @@ logger = logging.getLogger(__name__)
 
 # Alipay gives a payer one minute at least.
 SHORTEST_TIME = timedelta(minutes=1)
-# When an open attempt is asked about: soon, for the notice that never comes, and ever more rarely.
-LADDER = (
-    *(timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=10)),
-)
+# An attempt is asked about for the first time so soon, for the notice that never comes.
+FIRST_ASKED = timedelta(seconds=15)
 # While the buyer looks at the payment page, it is asked about at this pace.
 LOOKED_AT = timedelta(seconds=20)
 # What is unclear after the time to pay is asked about at this pace.
@@ -78,7 +77,7 @@ class PaymentQuerySet(DueQuerySet):
             out_trade_no=f"{order.order_id}{number}",
             amount=order.total_price,
             time_expire=max(order.expires_at, timezone.now() + SHORTEST_TIME),
-            due_at=timezone.now() + LADDER[0],
+            due_at=timezone.now() + FIRST_ASKED,
         )
         order.record(
             Event.What.ATTEMPT_OPENED,
@@ -94,6 +93,8 @@ class Payment(Due):
 
     It is due to be asked about until Alipay has said what became of it. It is a `Movement`.
     """
+
+    RETRY_DELAYS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=10))
 
     class Status(models.TextChoices):
         PENDING = "PENDING", _("Waiting for payment")  # the buyer was sent to Alipay
@@ -173,11 +174,12 @@ class Payment(Due):
         """Whether Alipay takes no more money for it, by its own clock."""
         return timezone.now() > self.time_expire + GRACE
 
-    def pause(self) -> timedelta:
-        """Wait as the ladder says, but not beyond the time at which the attempt is over."""
-        step = LADDER[min(self.tries, len(LADDER) - 1)]
+    def retry_delay(self) -> timedelta:
+        """Wait as for any row, but not beyond the time at which the attempt is over."""
         left = self.time_expire + GRACE - timezone.now()
-        return min(step, left + timedelta(seconds=1)) if left > timedelta() else AFTER_TIME
+        if left <= timedelta():
+            return AFTER_TIME
+        return min(super().retry_delay(), left + timedelta(seconds=1))
 
     def match(self, trade: Trade) -> None:
         """Raise Refused unless the trade is this payment, to the fen."""
@@ -188,6 +190,7 @@ class Payment(Due):
         if self.trade_no not in ("", trade.trade_no):
             raise Refused("trade_no", "another trade paid this already")
 
+    @alters_data
     @transaction.atomic(savepoint=False)
     def settle(self, trade: Trade, *, evidence: str = "") -> bool:
         """Record that Alipay holds this payment's money, and tell the order.
@@ -243,6 +246,7 @@ class Payment(Due):
         refund = self.refunds.of_late_money_of(self)
         self.order.record(Event.What.REFUND_REQUESTED, about=refund.out_request_no)
 
+    @alters_data
     @transaction.atomic(savepoint=False)
     def close(self, *, evidence: str = "") -> bool:
         """Record that Alipay takes no more money for it; a paid one is not unpaid by it.
@@ -262,7 +266,7 @@ class Payment(Due):
         return is_first
 
     @property
-    def is_late(self) -> bool:
+    def is_late_money(self) -> bool:
         """Whether its money came when nobody wanted it any more: it is not what paid the order."""
         return bool(self.trade_no) and self.order.transaction_id != self.trade_no
 
@@ -301,9 +305,6 @@ class Payment(Due):
     def refunded_by_one(self) -> Decimal:
         """Return how much one operator alone has sent back, or is about to."""
         return self.refunds.standing().by_one().total()
-
-    settle.alters_data = True  # type: ignore[attr-defined]
-    close.alters_data = True  # type: ignore[attr-defined]
 
 
 # Their money came, whatever became of it.

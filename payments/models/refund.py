@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.alters_data import alters_data
 from core.due import Due, DueQuerySet
 from core.money import SMALLEST, MoneyField, total
 from orders.models import Event, Order
@@ -21,10 +22,6 @@ from payments.models.payment import Payment, PaymentQuerySet
 from products.models import StockMovement
 
 MAX_OUT_REQUEST_NO = 64
-# A refund that is unclear is tried again at this pace, ever more slowly.
-REFUND_LADDER = (
-    *(timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30)),
-)
 
 
 class RefundQuerySet(DueQuerySet):
@@ -77,6 +74,13 @@ class Refund(Due):
 
     It is due until Alipay has said that it is done, or that it never will be. It is a `Movement`.
     """
+
+    RETRY_DELAYS = (
+        timedelta(seconds=15),
+        timedelta(minutes=1),
+        timedelta(minutes=5),
+        timedelta(minutes=30),
+    )
 
     class Status(models.TextChoices):
         WAITING = "WAITING", _("Waiting for approval")  # a second operator must agree
@@ -151,7 +155,7 @@ class Refund(Due):
         return self.out_request_no
 
     @property
-    def is_late(self) -> bool:
+    def is_late_money(self) -> bool:
         """Whether the money came when nobody wanted it any more."""
         return self.cause == Refund.Cause.LATE
 
@@ -187,9 +191,7 @@ class Refund(Due):
     def has_failed(self) -> bool:
         return self.status == Refund.Status.FAILED
 
-    def pause(self) -> timedelta:
-        return REFUND_LADDER[min(self.tries, len(REFUND_LADDER)) - 1]
-
+    @alters_data
     @transaction.atomic
     def mark_done(self) -> bool:
         """Record that the money went back; tell payment and order when it was all of it.
@@ -205,7 +207,7 @@ class Refund(Due):
             return False
         payment.order.record(Event.What.REFUND_DONE, about=self.out_request_no)
         journal.book(
-            journal.What.LATE_OUT if payment.is_late else journal.What.REFUND,
+            journal.What.LATE_OUT if payment.is_late_money else journal.What.REFUND,
             amount=self.amount,
             payment=payment,
             refund=self,
@@ -214,12 +216,13 @@ class Refund(Due):
             payment.status = Payment.Status.REFUNDED
             payment.save(update_fields=["status", "updated_at"])
             # Another payment of the same order may stand.
-            if not payment.is_late:
+            if not payment.is_late_money:
                 payment.order.mark_refunded()
         if self.restocks:
             payment.order.restock(StockMovement.Cause.REFUND, by=self.requested_by)
         return True
 
+    @alters_data
     @transaction.atomic
     def mark_failed(self, answer: str) -> bool:
         """Record that Alipay will not do it; return whether this call was the first."""
@@ -230,6 +233,7 @@ class Refund(Due):
             )
         return is_first
 
+    @alters_data
     @transaction.atomic
     def note(self, answer: str) -> None:
         """Record that nobody knows yet; it is asked about again."""
@@ -244,10 +248,6 @@ class Refund(Due):
         mine = Refund.objects.filter(pk=self.pk, status__in=before)
         fields |= {"due_at": None, "unclear_since": None, "updated_at": timezone.now()}
         return bool(mine.update(status=status, **fields))
-
-    mark_done.alters_data = True  # type: ignore[attr-defined]
-    mark_failed.alters_data = True  # type: ignore[attr-defined]
-    note.alters_data = True  # type: ignore[attr-defined]
 
 
 # Alipay has been asked, or is to be.

@@ -121,7 +121,7 @@ def test_what_is_paid_twice_goes_back(alices: Client, order: Order, sandbox: San
     assert Order.objects.get().status == "PAID"
     assert sorted(status for _, status in kinds()) == ["PAID", "REFUNDED"]
     refund = Refund.objects.get()
-    assert (refund.is_late, refund.status, refund.amount) == (True, "DONE", order.total_price)
+    assert (refund.is_late_money, refund.status, refund.amount) == (True, "DONE", order.total_price)
     assert sandbox.trade(refund.payment.out_trade_no)["refund_fee"] == "19.80"
 
 

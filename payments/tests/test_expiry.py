@@ -250,7 +250,7 @@ def test_the_ladder_of_questions(payment: Payment) -> None:
     pauses = []
     for _ in range(5):
         payment.tries += 1
-        pauses.append(payment.pause())
+        pauses.append(payment.retry_delay())
 
     assert pauses == [timedelta(minutes=1), timedelta(minutes=5)] + [timedelta(minutes=10)] * 3
     assert payment.due_at

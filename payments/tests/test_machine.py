@@ -463,7 +463,7 @@ class Day(RuleBasedStateMachine):
             assert_refunded_once(payment, mine, trades.get(payment.out_trade_no))
         for order in orders:
             mine_too = [payment for payment in payments if payment.order_id == order.pk]
-            late = {refund.payment_id for refund in refunds_ if refund.is_late}
+            late = {refund.payment_id for refund in refunds_ if refund.is_late_money}
             assert_paid_once(order, mine_too, late)
         assert_history_ends_where_we_are(orders, refunds_)
         assert_booked_once(payments, refunds_)
@@ -525,7 +525,7 @@ class Day(RuleBasedStateMachine):
                 trade = trades.get(payment.out_trade_no, {})
                 if trade.get("gmt_payment"):
                     at_alipay += Decimal(trade["total_amount"]) - Decimal(trade["refund_fee"])
-                if not payment.is_late:
+                if not payment.is_late_money:
                     given_back += payment.refunded()
             kept = {
                 "PAID": order.total_price - given_back,
@@ -561,7 +561,7 @@ class Day(RuleBasedStateMachine):
             with suppress(RefundTooHigh):
                 refunds.retry(refund, by=self.operator)
         for payment in Payment.objects.filter(status="PAID"):
-            if payment.is_late and payment.refundable():
+            if payment.is_late_money and payment.refundable():
                 left = payment.refundable()
                 refunds.request_refund(payment, amount=left, by=self.operator)
         for refund in Refund.objects.filter(status="WAITING"):
@@ -636,7 +636,9 @@ def assert_booked_once(payments: list[Payment], refunds_: list[Refund]) -> None:
     booked = JournalEntry.objects.values_list("what", "payment", "refund", "amount")
     wanted: list[tuple[str, int, int | None, Decimal]] = []
     for payment in payments:
-        is_late = any(refund.is_late for refund in refunds_ if refund.payment_id == payment.pk)
+        is_late = any(
+            refund.is_late_money for refund in refunds_ if refund.payment_id == payment.pk
+        )
         if payment.status in ("PAID", "REFUNDED"):
             what = "LATE_IN" if is_late else "SALE"
             wanted.append((what, payment.pk, None, payment.amount))

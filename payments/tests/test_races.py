@@ -286,7 +286,7 @@ def assert_one_outcome(case: Case) -> None:
     assert [refund.status for refund in refunds_] == ["DONE"] * len(given_back)
     assert given_back == {refund.out_request_no: str(refund.amount) for refund in refunds_}
     assert len(given_back) == (1 if is_paid and not order.is_paid else 0)
-    assert [refund.is_late for refund in refunds_] == [order.is_cancelled] * len(given_back)
+    assert [refund.is_late_money for refund in refunds_] == [order.is_cancelled] * len(given_back)
     assert Counter(Notice.objects.values_list("verdict", flat=True))["SETTLED"] <= 1
     is_open = order.is_paid or not trade["gmt_create"]
     assert (trade["trade_status"] == "TRADE_CLOSED") != is_open

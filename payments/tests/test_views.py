@@ -251,7 +251,7 @@ def test_return_to_a_cancelled_order_tells_of_the_late_money(
     response = alices.get(RETURN, returned(Payment.objects.get()))
 
     assert (response.context["outcome"], response.context["is_settled"]) == ("failed", False)
-    assert [refund.is_late for refund in response.context["refunds"]] == [True]
+    assert [refund.is_late_money for refund in response.context["refunds"]] == [True]
     assert Order.objects.get().status == "CANCELLED"
 
 

@@ -73,7 +73,7 @@ class Command(BaseCommand):
             bill = bill_of(day)
             if not bill.begin():
                 raise BillBeingRead
-            reconciliation.read(bill, file, asks=False, progress=self.bar(day))
+            reconciliation.compare(bill, file, asks=False, progress=self.bar(day))
             is_good = self.report(bill)
             transaction.set_rollback(True)
         return is_good
