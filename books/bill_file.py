@@ -107,7 +107,7 @@ class Totals:
 def download(url: str) -> IO[bytes]:
     """Return a temporary file with what is behind a link.
 
-    Raise ResultUnknown when it can not be had, BillMalformed when it does not end.
+    Raise ResultUnknown when it cannot be had, BillMalformed when it does not end.
     """
     file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  whoever reads it closes it
     try:

@@ -1,7 +1,7 @@
 """What may keep a day's bill from being compared, or a difference from being resolved.
 
 Exception
-├── BillMalformed           a bill that can not be read, and why: none of it is believed
+├── BillMalformed           a bill that cannot be read, and why: none of it is believed
 └── BillBeingRead           somebody else reads the bill of this day just now
 
 Problem

@@ -120,7 +120,7 @@ class Bill(Due):
 
     @alters_data
     def mark_waiting(self, reason: str) -> None:
-        """Record why it can not be had now; one that was read before stays so."""
+        """Record why it cannot be had now; one that was read before stays so."""
         status = self.status if self.is_done else Bill.Status.WAITING
         self._change(status, reason=reason[:200])
 
@@ -131,7 +131,7 @@ class Bill(Due):
 
     @alters_data
     def mark_malformed(self, reason: str, *, raw: bytes) -> None:
-        """Record that it can not be read, and keep it."""
+        """Record that it cannot be read, and keep it."""
         self._change(Bill.Status.MALFORMED, reason=reason[:200], raw=raw[:MAX_RAW])
 
     @alters_data

@@ -47,7 +47,7 @@ BELIEVED, BELIEVED_AGAINST_US = timedelta(hours=12), timedelta(days=2, hours=12)
 # Two clocks may differ: what is written here in the last minutes of a day may stand in the next
 # day's bill, and is missed only if it does not stand there either.
 CLOCKS = timedelta(minutes=5)
-# After so many unclear answers in a row Alipay can not be reached; the bill is due again.
+# After so many unclear answers in a row Alipay cannot be reached; the bill is due again.
 PATIENCE = 3
 
 Progress = Callable[[int, int], None]
@@ -125,7 +125,7 @@ def no_bill(bill: Bill) -> None:
 
 
 def compare(bill: Bill, file: IO[bytes], *, asks: bool = True, progress: Progress = nobody) -> None:
-    """Check all of a bill, then compare it row by row; keep one that can not be read.
+    """Check all of a bill, then compare it row by row; keep one that cannot be read.
 
     ``asks`` Alipay about a row that it may know better.
     """
@@ -207,7 +207,7 @@ class Comparison:
     # -- recover -----------------------------------------------------------------------------------
 
     def recover(self, row: Row, ours: Ours) -> None:
-        """Ask Alipay about a row that it knows better; give up when it can not be reached."""
+        """Ask Alipay about a row that it knows better; give up when it cannot be reached."""
         is_clear = self.unclear_in_a_row < PATIENCE and ask(row, ours)
         self.unclear_in_a_row = 0 if is_clear else self.unclear_in_a_row + 1
         self.unclear += not is_clear

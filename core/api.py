@@ -17,7 +17,7 @@ from core.operations import BodyReader
 
 class ShopAPI(NinjaAPI):
     def get_openapi_schema(self, **kwargs: Any) -> OpenAPISchema:
-        """Say that a refusal is ``application/problem+json``, which Ninja can not declare."""
+        """Say that a refusal is ``application/problem+json``, which Ninja cannot declare."""
         schema = super().get_openapi_schema(**kwargs)
         for operations in schema["paths"].values():
             for operation in operations.values():

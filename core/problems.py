@@ -55,7 +55,7 @@ class Problem(Exception):
 
     status: ClassVar[int] = 400
     slug: ClassVar[str] = "bad-request"
-    title: Any = _("The request can not be understood")
+    title: Any = _("The request cannot be understood")
     detail: Any = ""
 
     def __init__(self, detail: Any = "", *, errors: Mapping[str, list[Any]] | None = None) -> None:

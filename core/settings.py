@@ -1,6 +1,6 @@
 """All settings of the shop, in one file: the environment makes the difference.
 
-``.env.example`` lists every variable. A secret has no default, so that a shop can not go into
+``.env.example`` lists every variable. A secret has no default, so that a shop cannot go into
 production with one that everybody knows.
 """
 

@@ -245,7 +245,7 @@ def text(cell: Any) -> str:
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     if "\0" in str(cell):
-        raise ValueError(_("This text holds a sign that can not be kept."))
+        raise ValueError(_("This text holds a character that cannot be kept."))
     return str(cell)
 
 

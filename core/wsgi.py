@@ -1,7 +1,7 @@
 """The only entry point of the web server: nothing here is async.
 
 A shop that is set up wrongly refuses to start, in the words of ``manage.py check``,
-instead of taking money it can not account for.
+instead of taking money it cannot account for.
 """
 
 import os

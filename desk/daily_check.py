@@ -1,6 +1,6 @@
 """Does yesterday add up? One line, from what the bills and the audit left in the database.
 
-bad       something differs: a row of a bill, a row of ours, or a bill that can not be read
+bad       something differs: a row of a bill, a row of ours, or a bill that cannot be read
 unknown   nothing is known to differ, but a bill is not there yet, or nobody has audited
 good      each bill until yesterday's was compared to its last row, and the audit found nothing
 """
@@ -77,7 +77,7 @@ def add_bills(check: DailyCheck, yesterday: date) -> None:
     )
     if count := statuses.count(Bill.Status.MALFORMED):
         words = ngettext(
-            "%(count)s bill that can not be read", "%(count)s bills that can not be read", count
+            "%(count)s bill that cannot be read", "%(count)s bills that cannot be read", count
         )
         address = changelist(Bill, status__exact=Bill.Status.MALFORMED)
         check.wrong.append(Cause(words % {"count": count}, address))

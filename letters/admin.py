@@ -16,11 +16,11 @@ from orders.models import Order
 
 def again(letter: Letter, *, by: Any) -> str:
     copy = post.again(letter, by=by)
-    return gettext("The letter goes to {to} once more.").format(to=copy.to)
+    return gettext("The email goes to {to} once more.").format(to=copy.to)
 
 
 def what_sending_again_does(letter: Letter) -> str:
-    return gettext("The letter “{kind}” about order {order} is sent once more, to {to}.").format(
+    return gettext("The email “{kind}” about order {order} is sent once more, to {to}.").format(
         kind=letter.get_kind_display(),
         order=letter.event.order,
         to=letter.event.order.user.email or letter.to,

@@ -11,5 +11,5 @@ from core.problems import Problem
 
 class StillOnItsWay(Problem):
     status, slug = 409, "letter-still-on-its-way"
-    title = _("This letter is still on its way")
+    title = _("This email is still on its way")
     detail = _("The shop tries to send it by itself; look here what became of it.")

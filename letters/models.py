@@ -82,12 +82,12 @@ class Letter(Due):
 
     class Meta:
         ordering = ["-id"]
-        verbose_name = _("letter")
-        verbose_name_plural = _("letters")
+        verbose_name = _("email")
+        verbose_name_plural = _("emails")
         constraints = [
             models.UniqueConstraint(fields=["event", "copy"], name="letter_once"),
         ]
-        permissions = [("resend_letter", _("Can send a letter again"))]
+        permissions = [("resend_letter", _("Can send an email again"))]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.event.order}"

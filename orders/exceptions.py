@@ -14,7 +14,7 @@ from core.problems import Problem
 
 class OrderNotCancellable(Problem):
     status, slug = 409, "order-not-cancellable"
-    title = _("This order can not be cancelled")
+    title = _("This order cannot be cancelled")
     detail = _("Only an order that has not been paid can be cancelled.")
 
 
@@ -36,5 +36,5 @@ class TotalTooHigh(Problem):
     title = _("The total is too high")
 
     def __init__(self) -> None:
-        words = _("One order can not be above {limit}.").format(limit=yuan(LARGEST))
+        words = _("One order cannot be above {limit}.").format(limit=yuan(LARGEST))
         super().__init__(words, errors={"quantity": [words]})

@@ -318,7 +318,7 @@ class Event(AppendOnly):
         # An attempt to pay it
         ATTEMPT_OPENED = "ATTEMPT_OPENED", _("Buyer sent to pay")
         LATE_MONEY = "LATE_MONEY", _("Money came too late, or twice")
-        ATTEMPT_CLOSED = "ATTEMPT_CLOSED", _("Can not be paid any more")
+        ATTEMPT_CLOSED = "ATTEMPT_CLOSED", _("Cannot be paid any more")
         ASKED = "ASKED", _("Asked how it stands")
         NOTICE = "NOTICE", _("Notice came")
         # Money that goes back

@@ -75,7 +75,7 @@ class Trade:
 class Client(AliPay):
     """The SDK with the gateway of the settings, and with Beijing time wherever it runs.
 
-    The SDK's own clock is that of the process, which Django can not set on Windows.
+    The SDK's own clock is that of the process, which Django cannot set on Windows.
     """
 
     def __init__(self) -> None:
@@ -182,7 +182,7 @@ def query(out_trade_no: str) -> Trade:
 
 
 def close(out_trade_no: str) -> None:
-    """Close a trade that waits for its buyer, so that it can not be paid (``alipay.trade.close``).
+    """Close a trade that waits for its buyer, so that it cannot be paid (``alipay.trade.close``).
 
     Raise AlipaySaysNo, as ``ACQ.TRADE_STATUS_ERROR`` when it was paid meanwhile, or ResultUnknown.
     """

@@ -2,7 +2,7 @@
 
 One order may see several attempts, each with its own ``out_trade_no``: the buyer began at the
 computer and went on by phone, or the first trade was closed. A new kind of attempt closes the one
-before at Alipay. One that no buyer has opened yet does not exist there and can not be closed; it
+before at Alipay. One that no buyer has opened yet does not exist there and cannot be closed; it
 stays open here until its time is over, and should both be paid, the second goes back by itself.
 """
 

@@ -152,7 +152,7 @@ def what_is_asked(refund: Refund) -> str:
 def what_trying_again_does(refund: Refund) -> str:
     return gettext(
         "Alipay is asked once more to send back {amount} of order {order}, by the same number, so "
-        "that it can not go twice. Alipay's last answer was: {answer}"
+        "that it cannot go twice. Alipay's last answer was: {answer}"
     ).format(
         amount=yuan(refund.amount), order=refund.payment.order, answer=refund.last_answer or "–"
     )

@@ -110,7 +110,7 @@ def keys() -> Iterator[CheckMessage]:
 
 def key(name: str, file_name: str, *, must_be_private: bool) -> Any:
     """Yield what is wrong with a key; return it when it is right."""
-    where = f"{name} is not set, and {settings.ALIPAY_KEYS_DIR / file_name} can not be read."
+    where = f"{name} is not set, and {settings.ALIPAY_KEYS_DIR / file_name} cannot be read."
     text = getattr(settings, name)
     if not text:
         yield Error(where, hint="Set one of the two.", id="payments.E004")

@@ -11,11 +11,11 @@ Problem
 ├── CancelLater             Alipay does not say whether the order was paid
 ├── AskLater                Alipay does not say, when an operator asks
 ├── NothingToAsk            Alipay has said already what became of it
-├── PayLater                Alipay does not say, or can not be reached, for a way to pay
+├── PayLater                Alipay does not say, or cannot be reached, for a way to pay
 ├── QRNotOffered            this shop does not take that way
 ├── RefundTooHigh           more than is left of what was paid
 ├── RefundNotWaiting        somebody approved or declined it already
-├── SecondOperatorNeeded    whoever asked for a refund can not approve it
+├── SecondOperatorNeeded    whoever asked for a refund cannot approve it
 ├── RefundNotFailed         only one that failed is tried again
 ├── NoticeAccepted          there is nothing to mend by replaying it
 └── NoticeStillRefused      replayed, and refused again
@@ -53,7 +53,7 @@ class Refused(Exception):
 
 class OrderNotPayable(Problem):
     status, slug = 409, "order-not-payable"
-    title = _("This order can not be paid any more")
+    title = _("This order cannot be paid any more")
     detail = _("It has been paid or cancelled, or its time is over.")
 
 
@@ -61,7 +61,7 @@ class CancelLater(Problem):
     status, slug = 503, "cancel-later"
     title = _("Alipay does not answer just now")
     detail = _(
-        "Whether this order has been paid can not be known at the moment, so it was not "
+        "Whether this order has been paid cannot be known at the moment, so it was not "
         "cancelled. Please try again in a minute."
     )
 
@@ -132,7 +132,7 @@ class RefundNotWaiting(Problem):
 class SecondOperatorNeeded(Problem):
     status, slug = 403, "second-operator-needed"
     title = _("A second operator must approve")
-    detail = _("Whoever asked for a refund can not approve it.")
+    detail = _("Whoever asked for a refund cannot approve it.")
 
 
 class RefundNotFailed(Problem):

@@ -9,8 +9,8 @@
                 cancel the order, and give its stock back, once
     unclear     leave everything as it is, and ask again later
 
-The stock is released last: whoever buys it next can not meet the money of the one before. A trade
-that was never born can not be closed; what is paid for it all the same goes back by itself
+The stock is released last: whoever buys it next cannot meet the money of the one before. A trade
+that was never born cannot be closed; what is paid for it all the same goes back by itself
 (`Payment.settle`, `payments.refunds`).
 """
 

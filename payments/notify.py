@@ -163,7 +163,7 @@ def acknowledge_refund(payment: Payment, fields: Mapping[str, str]) -> str:
     It comes with the trade_status of a payment and must never be booked as one. One that the shop
     asked for is followed by the worker, or looked at again if it failed; one that was made in
     Alipay's own console is imported after Alipay, asked, has said how much it was. Raise Refused
-    when that can not be.
+    when that cannot be.
     """
     out_request_no = fields.get("out_biz_no", "")
     try:

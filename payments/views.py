@@ -78,7 +78,7 @@ def panel_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "is_waiting": is_waiting,
         "qr": attempts.drawn(code) if code else "",
         "qr_address": code,
-        # A phone can not scan itself.
+        # A phone cannot scan itself.
         "offers_qr": settings.ALIPAY_QR and attempts.kind_for(request) is Payment.Kind.PAGE,
         "refunds": refunds,
     }

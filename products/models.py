@@ -261,5 +261,5 @@ class Quote:
 
     @property
     def shortage(self) -> str:
-        """The words that say why it can not be had, or none."""
+        """The words that say why it cannot be had, or none."""
         return "" if self.is_available else shortage(self.left)

@@ -214,7 +214,7 @@ class ProductRows(resources.ModelResource):
             errors["price"] = [_("A new product needs a price.")]
         if len(instance.description) > MAX_DESCRIPTION:
             errors["description"] = [
-                _("The description is longer than %(most)s signs.") % {"most": MAX_DESCRIPTION}
+                _("The description is longer than %(most)s characters.") % {"most": MAX_DESCRIPTION}
             ]
         try:
             instance.clean_fields(exclude={*errors, "id", "category", "picture"})

@@ -35,7 +35,7 @@ def beyond(user: Any) -> QuerySet[Permission]:
 class UserAdmin(auth_admin.UserAdmin):
     fieldsets = (
         *(auth_admin.UserAdmin.fieldsets or ()),
-        (_("Letters"), {"fields": ("language",)}),
+        (_("Emails"), {"fields": ("language",)}),
     )
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:

@@ -18,7 +18,7 @@ class RegistrationForm(UserCreationForm):
         label=_("Email (optional)"),
         required=False,
         max_length=254,
-        help_text=_("For letters about your orders, and to reset your password."),
+        help_text=_("For emails about your orders, and to reset your password."),
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
 
@@ -26,7 +26,7 @@ class RegistrationForm(UserCreationForm):
         model = User
         fields = ("username", "email")
         error_messages = {
-            "username": {"unique": _("This username can not be used. Please choose another.")}
+            "username": {"unique": _("This username cannot be used. Please choose another.")}
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -70,14 +70,14 @@ class AccountForm(forms.ModelForm):
         model = User
         fields = ("email", "language")
         labels = {"email": _("Email (optional)")}
-        help_texts = {"email": _("For letters about your orders, and to reset your password.")}
+        help_texts = {"email": _("For emails about your orders, and to reset your password.")}
         widgets = {"email": forms.EmailInput(attrs={"autocomplete": "email"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["language"] = self.instance.language_of_letters
         self.fields["language"] = forms.ChoiceField(
-            label=_("Language of the letters"), choices=settings.LANGUAGES
+            label=_("Language of the emails"), choices=settings.LANGUAGES
         )
 
     def clean(self) -> dict[str, Any]:

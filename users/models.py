@@ -14,7 +14,7 @@ class User(AbstractUser):
 
     # Empty until the first login: then it is the language of that page.
     language = models.CharField(
-        _("language of letters"), max_length=10, choices=settings.LANGUAGES, blank=True
+        _("language of emails"), max_length=10, choices=settings.LANGUAGES, blank=True
     )
 
     @property

@@ -1,4 +1,4 @@
-"""Who may know whom, for the ways that import-linter can not see: names in strings."""
+"""Who may know whom, for the ways that import-linter cannot see: names in strings."""
 
 import subprocess
 import sys

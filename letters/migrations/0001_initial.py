@@ -111,10 +111,10 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "letter",
-                "verbose_name_plural": "letters",
+                "verbose_name": "email",
+                "verbose_name_plural": "emails",
                 "ordering": ["-id"],
-                "permissions": [("resend_letter", "Can send a letter again")],
+                "permissions": [("resend_letter", "Can send an email again")],
                 "constraints": [
                     models.UniqueConstraint(fields=("event", "copy"), name="letter_once")
                 ],

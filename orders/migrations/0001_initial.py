@@ -133,7 +133,7 @@ class Migration(migrations.Migration):
                             ("RESTOCKED", "Goods back in stock"),
                             ("ATTEMPT_OPENED", "Buyer sent to pay"),
                             ("LATE_MONEY", "Money came too late, or twice"),
-                            ("ATTEMPT_CLOSED", "Can not be paid any more"),
+                            ("ATTEMPT_CLOSED", "Cannot be paid any more"),
                             ("ASKED", "Asked how it stands"),
                             ("NOTICE", "Notice came"),
                             ("REFUND_REQUESTED", "Refund requested"),

@@ -99,7 +99,7 @@ class Payment(Due):
     class Status(models.TextChoices):
         PENDING = "PENDING", _("Waiting for payment")  # the buyer was sent to Alipay
         PAID = "PAID", _("Paid")  # evidence that Alipay signed: settle()
-        CLOSED = "CLOSED", _("Closed")  # Alipay says that it can not be paid any more
+        CLOSED = "CLOSED", _("Closed")  # Alipay says that it cannot be paid any more
         REFUNDED = "REFUNDED", _("Refunded")  # all of the money went back
 
     class Kind(models.TextChoices):

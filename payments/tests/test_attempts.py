@@ -181,7 +181,7 @@ def test_a_change_of_mind_shows_the_code_again(
     order: Order,  # noqa: F811
     sandbox: Sandbox,
 ) -> None:
-    """An attempt that nobody opened can not be closed: it is chosen again."""
+    """An attempt that nobody opened cannot be closed: it is chosen again."""
     address = f"/order/payment/{order.order_id}/"
     code = show_qr(alices, order).qr_code
     go(alices, order)

@@ -157,7 +157,7 @@ def test_the_shop_starts(tmp_path: Path) -> None:
     [
         ({"SECRET_KEY": None}, "SECRET_KEY is not set"),
         ({"ALIPAY_KEYS_DIR": "core"}, "inside the source tree"),
-        ({"ALIPAY_KEYS_DIR": "nowhere-at-all"}, "app_private_key.pem can not be read"),
+        ({"ALIPAY_KEYS_DIR": "nowhere-at-all"}, "app_private_key.pem cannot be read"),
         ({"ALIPAY_PUBLIC_KEY_STRING": "garbage"}, "is not an RSA public key"),
         ({"ALIPAY_GATEWAY_URL": "http://alipay.example/"}, "ALIPAY_GATEWAY_URL is not https"),
         ({"ALIPAY_DEBUG": "false"}, "ALIPAY_GATEWAY_URL is not https"),

@@ -178,7 +178,7 @@ def test_the_buyer_can_not_cancel_while_alipay_is_silent(
 
 
 def test_late_money_returns_by_itself(alices: Client, payment: Payment, sandbox: Sandbox) -> None:
-    """An unborn trade can not be closed: the buyer pays what was cancelled a moment ago."""
+    """An unborn trade cannot be closed: the buyer pays what was cancelled a moment ago."""
     number = payment.out_trade_no
     alices.post(f"/order/{payment.order.order_id}/cancel/")
     assert state() == ("CANCELLED", "PENDING", 10)

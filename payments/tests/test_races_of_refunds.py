@@ -91,7 +91,7 @@ def test_operators_do_not_act_on_what_another_has_ended(
 
         return noted
 
-    if first is want_more:  # which can not be stopped where it is refused at once
+    if first is want_more:  # which cannot be stopped where it is refused at once
         noting(first)(case)
         noting(second)(case)
     else:

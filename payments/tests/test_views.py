@@ -167,7 +167,7 @@ def test_whoever_looks_at_the_panel_has_alipay_asked_soon(alices: Client, order:
 
 
 def test_return_proves_nothing(alices: Client, order: Order) -> None:
-    """Its signature is genuine, but Alipay can not be asked: processing, and unpaid."""
+    """Its signature is genuine, but Alipay cannot be asked: processing, and unpaid."""
     payment = Payment.objects.attempt(order)
 
     response = alices.get(RETURN, returned(payment))

@@ -1,4 +1,4 @@
-"""The goods and the movements of their stock, as files that Excel opens and that can not run."""
+"""The goods and the movements of their stock, as files that Excel opens and that cannot run."""
 
 import csv
 import io

@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[("zh-hans", "Simplified Chinese"), ("en", "English")],
                         max_length=10,
-                        verbose_name="language of letters",
+                        verbose_name="language of emails",
                     ),
                 ),
                 (

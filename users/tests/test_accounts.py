@@ -64,7 +64,7 @@ def test_register_does_not_say_that_a_name_exists(client: Client, alice: User) -
     )
 
     words = response.context["form"].errors["username"]
-    assert words == ["This username can not be used. Please choose another."]
+    assert words == ["This username cannot be used. Please choose another."]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -89,7 +89,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (document.activeElement === document.body) found.focus({ preventScroll: true });
 });
 
-// While the shop can not be reached, that is said once.
+// While the shop cannot be reached, that is said once.
 document.addEventListener("htmx:sendError", () => {
   const alerts = document.getElementById("alerts");
   if (alerts.querySelector("[data-unreachable]")) return;
