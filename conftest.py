@@ -202,11 +202,11 @@ def start_sandbox(data: Path, *, port: int = 0) -> subprocess.Popen[str]:
     (private_keys / f"{environment.APP_ID}.pem").write_bytes(private_key)
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "sandbox", "--port", str(port), "--print-ready"),
+            *(sys.executable, "-m", "alipay_twin", "--port", str(port), "--print-ready"),
             *("--keys", str(environment.KEYS), "--data", str(data)),
             *("--app-id", environment.APP_ID, "--seller-id", environment.SELLER_ID),
         ],
-        cwd=Path(__file__).parent,
+        cwd=Path(__file__).parent / "sandbox",
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",

@@ -46,6 +46,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.txt"
+SANDBOX = ROOT / "sandbox"
 SHOP = ["core", "users", "products", "orders", "payments", "books", "letters", "desk"]
 WINDOWS = sys.platform == "win32"
 PYTHON = str(VENV / ("Scripts/python.exe" if WINDOWS else "bin/python"))
@@ -84,7 +85,7 @@ def workshop() -> None:
         install_libraries()
         stamp.write_text(wanted)
 
-    catalogues = [*ROOT.glob("locale/*/*/*.po"), *ROOT.glob("sandbox/locale/*/*/*.po")]
+    catalogues = [*ROOT.glob("locale/*/*/*.po"), *ROOT.glob("sandbox/*/locale/*/*/*.po")]
     if any(is_older(po.with_suffix(".mo"), po) for po in catalogues):
         manage("Compiling the translations", "translations", "compile", env=tools_environment())
 
@@ -399,12 +400,14 @@ def open_shop(kept: list[Kept], *, port: int, sandbox_port: int, data: Path) -> 
     logs.mkdir(exist_ok=True)
     env = demo_environment(port=port, sandbox_port=sandbox_port, data=data)
 
-    def start(name: str, *command: str) -> None:
-        kept.append(Kept(name, [PYTHON, *command], env=env, log=logs / f"{name}.log"))
+    def start(name: str, *command: str, **more: str) -> None:
+        command_line, log = [PYTHON, *command], logs / f"{name}.log"
+        kept.append(Kept(name, command_line, env=env | more, log=log))
 
     say("Starting the sandbox ...")
     folders = ["--keys", str(data / "alipay"), "--data", str(data / "sandbox")]
-    start("sandbox", "-m", "sandbox", "--port", str(sandbox_port), *folders)
+    options = ["--port", str(sandbox_port), *folders]
+    start("sandbox", "-m", "alipay_twin", *options, PYTHONPATH=str(SANDBOX))
     wait_until(lambda: status(sandbox_port, "/"), kept, seconds=60)
 
     manage("Preparing the database", "migrate", "--verbosity", "0", env=env)
@@ -756,7 +759,12 @@ def check() -> int:
             ALIPAY_SELLER_ID="2088000000000001",
             ALIPAY_KEYS_DIR=folder,
         )
-        sandbox = {**shop, "DJANGO_SETTINGS_MODULE": "sandbox.settings", "SANDBOX_DATA": folder}
+        sandbox = {
+            **shop,
+            "DJANGO_SETTINGS_MODULE": "alipay_twin.settings",
+            "PYTHONPATH": str(SANDBOX),
+            "SANDBOX_DATA": folder,
+        }
 
         def outcome(item: tuple[str, list[str]]) -> tuple[str, int, str]:
             name, command = item
@@ -781,7 +789,7 @@ def checks() -> dict[str, list[str]]:
     """Return the command of each check; a name with `sandbox` in it has the sandbox's settings."""
     templates = [
         str(file.relative_to(ROOT))
-        for folder in (ROOT / "templates", *ROOT.glob("*/templates"))
+        for folder in (ROOT / "templates", *ROOT.glob("*/templates"), *SANDBOX.glob("*/templates"))
         for file in sorted(folder.rglob("*.html"))
     ]
     missing = [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"]
@@ -792,7 +800,7 @@ def checks() -> dict[str, list[str]]:
         "mypy": [tool("mypy"), "run.py", "conftest.py", *SHOP, "e2e"],
         "mypy (sandbox)": [tool("mypy"), "--cache-dir", ".mypy_cache/sandbox", "sandbox"],
         "djade (templates)": [tool("djade"), "--check", *templates],
-        "lint-imports": [tool("lint-imports"), "--no-logo"],
+        "lint-imports (shop and sandbox)": [tool("lint-imports"), "--no-logo"],
         "migrations": missing,
         "migrations (sandbox)": missing,
         "check --deploy": deploy,

@@ -1,7 +1,8 @@
 """How words get from the sources into the Chinese catalogues, without gettext's programs.
 
-The words are English in the sources. ``locale`` holds the shop's Chinese, ``sandbox/locale`` that
-of the sandbox, which is a project of its own. Babel reads and writes them:
+The words are English in the sources. ``locale`` holds the shop's Chinese,
+``sandbox/alipay_twin/locale`` that of the sandbox, a project of its own. Babel reads and writes
+them:
 
     update      bring each .po up to date with the sources: new words arrive untranslated, words
                 that are no longer used leave, translations stay. Sorted by msgid, without line
@@ -65,9 +66,10 @@ class Project:
 def projects(root: Path) -> list[Project]:
     """Return the shop and the sandbox, two projects in one repository."""
     apps = sorted(file.parent for file in root.glob("*/apps.py"))
+    twin = root / "sandbox" / "alipay_twin"
     return [
         Project(locale=root / "locale", sources=(*apps, root / "templates")),
-        Project(locale=root / "sandbox" / "locale", sources=(root / "sandbox",)),
+        Project(locale=twin / "locale", sources=(twin,)),
     ]
 
 

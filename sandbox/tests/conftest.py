@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sandbox.tests.outside import Buyer, Merchant, Process, Shop, read_public
+from tests.outside import Buyer, Merchant, Process, Shop, read_public
 
 _numbers = itertools.count(1)
 

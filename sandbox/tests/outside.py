@@ -35,7 +35,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 BEIJING = timezone(timedelta(hours=8))
 PAGE = {"product_code": "FAST_INSTANT_TRADE_PAY"}
 
@@ -48,13 +48,13 @@ def beijing(instant: datetime | None = None) -> str:
 
 
 class Process:
-    """``python -m sandbox``, as anybody would start it."""
+    """``python -m alipay_twin``, as anybody would start it."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "sandbox", "--port", "0", "--print-ready"),
+                *(sys.executable, "-m", "alipay_twin", "--port", "0", "--print-ready"),
                 *("--keys", str(folder / "keys"), "--data", str(folder / "data"), *options),
             ],
             cwd=ROOT,

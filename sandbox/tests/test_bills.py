@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from sandbox.tests.outside import Merchant
+from tests.outside import Merchant
 
 DAY = 86400
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from sandbox.tests.outside import Buyer, Merchant
+from tests.outside import Buyer, Merchant
 
 BUYER = {"logon_id": "buyer@sandbox.com", "password": "111111"}
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from sandbox.tests.outside import Merchant, Process
+from tests.outside import Merchant, Process
 
 
 def now(process: Process) -> datetime:

@@ -8,7 +8,49 @@ from urllib.request import urlopen
 
 import pytest
 
-from sandbox.tests.outside import Buyer, Merchant, Process, new_key, public_pem, read_public
+from tests.outside import Buyer, Merchant, Process, new_key, public_pem, read_public
+
+# Generated clients call them by these names, which are not those of the modules.
+OPERATIONS = {
+    "list_trades": "GET /trades",
+    "get_trade": "GET /trades/{out_trade_no}",
+    "scan_trade": "POST /trades/{out_trade_no}/scan",
+    "pay_trade": "POST /trades/{out_trade_no}/pay",
+    "refund_trade": "POST /trades/{out_trade_no}/refund",
+    "list_notices": "GET /notices",
+    "send_notice": "POST /notices/{notify_id}/send",
+    "forge": "POST /forge",
+    "get_notify_policy": "GET /notify-policy",
+    "put_notify_policy": "PUT /notify-policy",
+    "get_faults": "GET /faults",
+    "put_faults": "PUT /faults",
+    "post_fault": "POST /faults",
+    "delete_faults": "DELETE /faults",
+    "get_clock": "GET /clock",
+    "post_clock": "POST /clock",
+    "list_merchants": "GET /merchants",
+    "add_merchant": "POST /merchants",
+    "change_merchant": "PATCH /merchants/{app_id}",
+    "list_buyers": "GET /buyers",
+    "get_settings": "GET /settings",
+    "patch_settings": "PATCH /settings",
+    "list_requests": "GET /requests",
+    "about": "GET /about",
+    "reset": "POST /reset",
+}
+
+
+def test_operations_keep_their_ids(sandbox: Process) -> None:
+    paths = sandbox.control("GET", "/openapi.json")["paths"]
+
+    assert {
+        operation["operationId"]: f"{verb.upper()} {path}"
+        for path, operations in paths.items()
+        for verb, operation in operations.items()
+    } == {
+        f"sandbox_control_{name}": call.replace(" ", " /control")
+        for name, call in OPERATIONS.items()
+    }
 
 
 def test_trade_has_the_fields_of_the_contract(merchant: Merchant, number: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.tests.outside import Merchant
+from tests.outside import Merchant
 
 QUERY = "alipay.trade.query"
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from sandbox.tests.outside import (
+from tests.outside import (
     BEIJING,
     PAGE,
     Buyer,

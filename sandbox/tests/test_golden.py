@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from sandbox.tests.outside import Heard, Merchant, joined
-from sandbox.tests.test_bills import ask, download
+from tests.outside import Heard, Merchant, joined
+from tests.test_bills import ask, download
 
 GOLDEN = Path(__file__).parent / "golden"
 

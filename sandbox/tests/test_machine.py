@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from sandbox.tests.outside import Merchant
+from tests.outside import Merchant
 
 NUMBERS = st.sampled_from(["M1", "M2"])
 AMOUNTS = st.sampled_from([1, 300, 999, 1000])

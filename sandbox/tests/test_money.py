@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.money import fen, part, share, yuan
+from alipay_twin.money import fen, part, share, yuan
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from sandbox.tests.outside import Merchant
+from tests.outside import Merchant
 
 METHODS = [
     "alipay.trade.precreate",

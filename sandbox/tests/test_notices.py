@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.tests.outside import Heard, Merchant, Shop
+from tests.outside import Heard, Merchant, Shop
 
 A = [240, 600, 600, 3600, 7200, 21600, 54000]
 B = [120, 600, 600, 3600, 7200, 21600, 54000]

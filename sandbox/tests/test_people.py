@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sandbox.tests.outside import Buyer, Merchant
+from tests.outside import Buyer, Merchant
 
 
 @pytest.fixture

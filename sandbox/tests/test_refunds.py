@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.tests.outside import Merchant
+from tests.outside import Merchant
 
 
 def balance(merchant: Merchant) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.tests.conftest import read_keys
-from sandbox.tests.outside import ROOT, Merchant, Process, Shop
+from tests.conftest import read_keys
+from tests.outside import ROOT, Merchant, Process, Shop
 
 
 def merchant_of(process: Process, shop: Shop) -> Merchant:
@@ -133,7 +133,7 @@ def wait_until_told(process: Process) -> dict[str, list[str]]:
 
 def start(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "sandbox", *options],
+        [sys.executable, "-m", "alipay_twin", *options],
         cwd=ROOT,
         capture_output=True,
         text=True,

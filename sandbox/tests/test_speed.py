@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox.tests.outside import Merchant
+from tests.outside import Merchant
 
 
 def rate(work: Callable[[int], object], count: int) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.tests.outside import BEIJING, Merchant, beijing
+from tests.outside import BEIJING, Merchant, beijing
 
 DAY = 86400
 

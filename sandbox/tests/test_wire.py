@@ -6,8 +6,8 @@ import json
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from sandbox import wire
-from sandbox.tests.outside import new_key, public_pem
+from alipay_twin import wire
+from tests.outside import new_key, public_pem
 
 REQUEST = {
     "version": "1.0",

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from sandbox.conformance.tests import installed
-from sandbox.conformance.tests.client import Account, Client, Program
-from sandbox.tests.outside import Buyer, Process, Shop, new_key
+from conformance.tests import installed
+from conformance.tests.client import Account, Client, Program
+from tests.outside import Buyer, Process, Shop, new_key
 
 _numbers = itertools.count(1)
 

@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from sandbox.conformance.tests.client import Account, Client, Declined, Program
-from sandbox.conformance.tests.conftest import pkcs1
-from sandbox.conformance.tests.installed import NPM, OFFICIAL, OTHER, command
-from sandbox.conformance.tests.shapes import Like, refused
-from sandbox.tests.outside import Process, Shop, new_key, public_pem
+from conformance.tests.client import Account, Client, Declined, Program
+from conformance.tests.conftest import pkcs1
+from conformance.tests.installed import NPM, OFFICIAL, OTHER, command
+from conformance.tests.shapes import Like, refused
+from tests.outside import Process, Shop, new_key, public_pem
 
 QUERY = "alipay.trade.query"
 PRECREATE = "alipay.trade.precreate"

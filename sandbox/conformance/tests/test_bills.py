@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.conformance.tests.client import Client
-from sandbox.conformance.tests.shapes import DONE, Like
-from sandbox.tests.outside import Process, browser
+from conformance.tests.client import Client
+from conformance.tests.shapes import DONE, Like
+from tests.outside import Process, browser
 
 DAY = 86400
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.conformance.tests.client import Client
-from sandbox.conformance.tests.shapes import (
+from conformance.tests.client import Client
+from conformance.tests.shapes import (
     DONE,
     MASKED,
     STAMP,
@@ -22,7 +22,7 @@ from sandbox.conformance.tests.shapes import (
     Like,
     refused,
 )
-from sandbox.tests.outside import Process
+from tests.outside import Process
 
 PRECREATE = "alipay.trade.precreate"
 QUERY = "alipay.trade.query"

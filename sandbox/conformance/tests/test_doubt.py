@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.conformance.tests.client import Client, Declined
-from sandbox.conformance.tests.installed import NPM, OFFICIAL, OTHER
-from sandbox.tests.outside import Process
+from conformance.tests.client import Client, Declined
+from conformance.tests.installed import NPM, OFFICIAL, OTHER
+from tests.outside import Process
 
 QUERY = "alipay.trade.query"
 REFUND = "alipay.trade.refund"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.conformance.tests.client import Client
-from sandbox.conformance.tests.shapes import STAMP, Like, payment_notice
-from sandbox.tests.outside import Process, Shop
+from conformance.tests.client import Client
+from conformance.tests.shapes import STAMP, Like, payment_notice
+from tests.outside import Process, Shop
 
 TEA = {"total_amount": "10.00", "subject": '茶 "A+B" 100%', "body": "a&b=c\\d 龙井"}
 OF_PAYMENT = {

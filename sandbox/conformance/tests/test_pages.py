@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.conformance.tests.client import Client
-from sandbox.conformance.tests.installed import NPM, OFFICIAL, OTHER
-from sandbox.conformance.tests.shapes import SIGNATURE, STAMP, TRADE_NO, USER_ID, payment_notice
-from sandbox.conformance.tests.visitor import Visitor
-from sandbox.tests.outside import Process, Shop
+from conformance.tests.client import Client
+from conformance.tests.installed import NPM, OFFICIAL, OTHER
+from conformance.tests.shapes import SIGNATURE, STAMP, TRADE_NO, USER_ID, payment_notice
+from conformance.tests.visitor import Visitor
+from tests.outside import Process, Shop
 
 QUERY = "alipay.trade.query"
 CODES = {"page": "FAST_INSTANT_TRADE_PAY", "wap": "QUICK_WAP_WAY"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from urllib.request import Request
 
-from sandbox.tests.outside import Buyer
+from tests.outside import Buyer
 
 PASSWORD = "111111"
 

@@ -27,7 +27,7 @@ class Handler(basehttp.ServerHandler):
     request_handler: RequestHandler
 
     def finish_response(self) -> None:
-        how = self.environ.get("sandbox.hang_up")
+        how = self.environ.get("alipay_twin.hang_up")
         if not how:
             super().finish_response()
             return

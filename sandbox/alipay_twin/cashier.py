@@ -89,7 +89,7 @@ def page(request: HttpRequest, trade: Trade, *, error: str = "", status: int = 2
         "error": error,
         "merchant_address": merchant_address(trade),
     }
-    return render(request, "sandbox/cashier.html", context, status=status)
+    return render(request, "alipay_twin/cashier.html", context, status=status)
 
 
 @require_POST
@@ -191,7 +191,7 @@ def scan(request: HttpRequest) -> HttpResponse:
     error = _("This is no QR code of this sandbox.") if said else ""
     return render(
         request,
-        "sandbox/scan.html",
+        "alipay_twin/scan.html",
         {"qr_code": said, "error": error},
         status=404 if error else 200,
     )

@@ -83,7 +83,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "notices": [NoticeRow(notice) for notice in some_notices().order_by("-pk")[:5]],
         "requests": requests.last(10),
     }
-    return render(request, "sandbox/dashboard.html", base(request) | context)
+    return render(request, "alipay_twin/dashboard.html", base(request) | context)
 
 
 @require_GET
@@ -110,7 +110,7 @@ def trade_page(request: HttpRequest, app_id: str, out_trade_no: str) -> HttpResp
         "return_address": notices.return_address(trade) if signed else "",
         "forged": notices.forged_fields(control.forged_trade(out_trade_no, app_id)),
     }
-    return render(request, "sandbox/trade.html", base(request) | context)
+    return render(request, "alipay_twin/trade.html", base(request) | context)
 
 
 def has_return(trade: Trade) -> bool:
@@ -129,14 +129,14 @@ def notices_page(request: HttpRequest) -> HttpResponse:
         "state": state,
         "states": [state.value for state in Notice.State],
     }
-    return render(request, "sandbox/notices.html", base(request) | context)
+    return render(request, "alipay_twin/notices.html", base(request) | context)
 
 
 @require_GET
 def requests_page(request: HttpRequest) -> HttpResponse:
     """The last gateway requests with their verdicts, and the strings that were signed."""
     return render(
-        request, "sandbox/requests.html", base(request) | {"requests": requests.last(100)}
+        request, "alipay_twin/requests.html", base(request) | {"requests": requests.last(100)}
     )
 
 
@@ -151,7 +151,7 @@ def settings_page(request: HttpRequest) -> HttpResponse:
         "controls": controls(rules.behaviour, rules.defaults),
         "triggers": rules.behaviour.notify_triggers,
     }
-    return render(request, "sandbox/settings.html", base(request) | context)
+    return render(request, "alipay_twin/settings.html", base(request) | context)
 
 
 # -- what the pages show ---------------------------------------------------------------------------

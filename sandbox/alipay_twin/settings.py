@@ -8,8 +8,8 @@ DATA_DIR = Path(os.environ.get("SANDBOX_DATA", BASE_DIR / "var"))
 
 DEBUG = False
 SECRET_KEY = os.environ.get("SANDBOX_SECRET_KEY", "only for makemigrations and the like")
-# Merchants may reach the gateway by any name (a container's, say); sandbox.guard decides who may
-# reach the control API and the people's page.
+# Merchants may reach the gateway by any name (a container's, say); guard.py decides who may reach
+# the control API and the people's page.
 ALLOWED_HOSTS = ["*"]
 
 INSTALLED_APPS = [
@@ -17,11 +17,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "ninja",
-    "sandbox",
+    "alipay_twin",
 ]
 
 MIDDLEWARE = [
-    "sandbox.guard.Guard",
+    "alipay_twin.guard.Guard",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -30,7 +30,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
-ROOT_URLCONF = "sandbox.urls"
+ROOT_URLCONF = "alipay_twin.urls"
 
 TEMPLATES = [
     {

@@ -345,7 +345,7 @@ def error_page(request: HttpRequest, refusal: Refusal, string: str = "") -> Http
         "reason": html.unescape(refusal.words),
         "string": string if refusal.sub_code == "isv.invalid-signature" else "",
     }
-    return render(request, "sandbox/gateway_error.html", context)
+    return render(request, "alipay_twin/gateway_error.html", context)
 
 
 def error_fields(call: Call, refusal: Refusal) -> dict[str, Any]:

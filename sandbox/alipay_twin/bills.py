@@ -156,10 +156,10 @@ def download(request: HttpRequest) -> HttpResponse:
         if found is not None:
             found.delete()
     if found is None or clock.now() > found.issued_at + LINK_LIVES:
-        return render(request, "sandbox/bill_timeout.html")
+        return render(request, "alipay_twin/bill_timeout.html")
     span = period(found.bill_date)
     if span is None:
-        return render(request, "sandbox/bill_timeout.html")
+        return render(request, "alipay_twin/bill_timeout.html")
     name = f"{_account(found.merchant)}_{span.name}.csv.zip"
     return HttpResponse(
         bill(found.merchant, found.bill_type, span),

@@ -1,4 +1,4 @@
-"""``python -m sandbox``: a local Alipay, in one process."""
+"""``python -m alipay_twin``: a local Alipay, in one process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m sandbox", description="A local Alipay, for developing and testing against."
+        prog="python -m alipay_twin",
+        description="A local Alipay, for developing and testing against.",
     )
     add = parser.add_argument
     add("--port", type=_port, default=8001, help="0: any that is free (default: 8001)")
@@ -122,7 +123,7 @@ def set_environment(given: argparse.Namespace, data: Path) -> None:
         secret.touch(mode=0o600)
         secret.write_text(secrets.token_urlsafe(48), encoding="ascii")
     os.environ.update(
-        DJANGO_SETTINGS_MODULE="sandbox.settings",
+        DJANGO_SETTINGS_MODULE="alipay_twin.settings",
         SANDBOX_DATA=str(data),
         SANDBOX_SECRET_KEY=secret.read_text(encoding="ascii"),
         SANDBOX_HOST_NAMES=" ".join([given.bind, *given.host_name]),

@@ -108,5 +108,5 @@ def broken(fault: Fault, request: HttpRequest) -> HttpResponse:
         return HttpResponse(HTML_PAGE, content_type="text/html;charset=utf-8")
     if fault.kind == "timeout":
         time.sleep(fault.seconds)
-    request.environ["sandbox.hang_up"] = fault.kind  # type: ignore[attr-defined]
+    request.environ["alipay_twin.hang_up"] = fault.kind  # type: ignore[attr-defined]
     return HttpResponse()
