@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 from django.core.management import call_command
-from django.db import connections
+from django.db import connection, connections
 
 from . import keyring, world
 from .behaviour import Behaviour, rules
 from .faults import faults
 from .models import Buyer, Merchant
 from .notifier import notifier
+from .old_data import set_aside_old_database
 from .server import Server
 from .start import start
 
@@ -31,6 +32,9 @@ class CannotServe(Exception):
 
 def prepare(given: argparse.Namespace, keys: Path) -> None:
     """Database, keys, merchant, buyers, clock: make what is missing."""
+    old = set_aside_old_database(Path(connection.settings_dict["NAME"]))
+    if old:
+        sys.stderr.write(f"sandbox: an older version's data are set aside as {old}\n")
     call_command("migrate", verbosity=0, interactive=False)
     try:
         app_public_key = keyring.exchange(keys, given.app_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +177,31 @@ def test_bad_keys_are_named(tmp_path: Path) -> None:
 
     assert ended.returncode == 1
     assert "app_public_key.pem is not a key" in ended.stderr
+
+
+def test_database_of_an_older_version_is_set_aside(
+    tmp_path: Path, listening: Shop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    with closing(sqlite3.connect(tmp_path / "data" / "sandbox.sqlite3")) as old:
+        old.execute("PRAGMA journal_mode = WAL")
+        old.execute("CREATE TABLE django_migrations (id INTEGER, app, name, applied)")
+        old.execute("INSERT INTO django_migrations VALUES (1, 'sandbox', '0001_initial', '')")
+        old.execute("CREATE TABLE sandbox_trade (out_trade_no TEXT)")
+        old.execute("INSERT INTO sandbox_trade VALUES ('T1')")
+        old.commit()
+
+    process = Process(tmp_path)
+
+    try:
+        merchant_of(process, listening).paid("T2")
+        assert process.control("GET", "/trades")["count"] == 1
+        (aside,) = (tmp_path / "data").glob("sandbox-until-*")
+        assert f"older version's data are set aside as {aside}\n" in capfd.readouterr().err
+        with closing(sqlite3.connect(aside)) as old:
+            assert old.execute("SELECT * FROM sandbox_trade").fetchall() == [("T1",)]
+    finally:
+        process.stop()
 
 
 def test_keys_are_made_derived_and_kept(tmp_path: Path, listening: Shop) -> None:
