@@ -2,6 +2,7 @@
 """The one door to the shop: try it, test it, check it.
 
     python3 run.py demo                 the shop, its worker and a local Alipay, until Ctrl-C
+    python3 run.py sandbox [options]    the local Alipay alone
     python3 run.py manage COMMAND       a command of manage.py in the demo: audit, reconcile ...
     python3 run.py test [pytest args]   every test: on SQLite, on PostgreSQL and in a browser
     python3 run.py check                lint, types, templates, imports, migrations, translations
@@ -134,18 +135,22 @@ def last_line(output: str, mark: str = "") -> str:
 # Processes
 
 
-def run(command: list[str], *, env: dict[str, str]) -> int:
+def run(command: list[str], *, env: dict[str, str], cwd: Path = ROOT) -> int:
     """Run a command to its end, and return its exit code."""
-    return captured(command, env=env, output=None)[0]
+    return captured(command, env=env, cwd=cwd, output=None)[0]
 
 
 def captured(
-    command: list[str], *, env: dict[str, str], output: int | None = subprocess.PIPE
+    command: list[str],
+    *,
+    env: dict[str, str],
+    cwd: Path = ROOT,
+    output: int | None = subprocess.PIPE,
 ) -> tuple[int, str]:
     """Run a command to its end, and return its exit code and what it printed."""
     process = subprocess.Popen(
         command,
-        cwd=ROOT,
+        cwd=cwd,
         env=env,
         stdout=output,
         stderr=None if output is None else subprocess.STDOUT,
@@ -460,6 +465,13 @@ def manage_demo(command: list[str], *, port: int, sandbox_port: int, data: Path)
     workshop()
     env = demo_environment(port=port, sandbox_port=sandbox_port, data=data)
     return run([PYTHON, "manage.py", *command], env=env)
+
+
+def sandbox(options: list[str]) -> int:
+    """Run the local Alipay alone; the options are its own, and paths in them the caller's."""
+    workshop()
+    command = [PYTHON, "-m", "alipay_twin", *options]
+    return run(command, env=environment(PYTHONPATH=str(SANDBOX)), cwd=Path.cwd())
 
 
 def default_data_folder() -> Path:
@@ -843,6 +855,9 @@ def main(arguments: list[str]) -> int:
     manage_parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...")
 
     commands.add_parser(
+        "sandbox", help="run the local Alipay alone; `run.py sandbox --help` tells its options"
+    )
+    commands.add_parser(
         "test",
         help="run every test: on SQLite, on PostgreSQL and in a browser",
         usage="run.py test [pytest args], such as: run.py test orders -k cancel",
@@ -854,6 +869,8 @@ def main(arguments: list[str]) -> int:
     heed_stop_signals()
     if arguments[:1] == ["test"] and arguments[1:2] not in (["-h"], ["--help"]):
         return test(arguments[1:])
+    if arguments[:1] == ["sandbox"]:
+        return sandbox(arguments[1:])
     chosen = parser.parse_args(arguments)
     if chosen.command == "check":
         return check()

@@ -2,11 +2,13 @@
 
 import ast
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -208,6 +210,27 @@ def test_demo_shares_its_data_folder_with_no_other(tmp_path: Path, ports: dict[s
 
     assert refusal.returncode == 1
     assert refusal.stderr.startswith(f"run.py: Another demo uses the data folder {tmp_path}")
+
+
+def test_sandbox_runs_alone_with_the_options_it_is_given(tmp_path: Path) -> None:
+    options = ["--port", "0", "--keys", "keys", "--data", "data", "--print-ready"]
+    process = subprocess.Popen(
+        [sys.executable, str(run.ROOT / "run.py"), "sandbox", *options],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    ready = json.loads(process.stdout.readline())
+    with urllib.request.urlopen(ready["address"]) as page:
+        assert page.status == 200
+
+    process.terminate()
+    process.communicate(timeout=20)
+
+    assert ready["keys"] == str(tmp_path / "keys")
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(ready["address"])
 
 
 def test_manage_needs_a_demo(tmp_path: Path) -> None:
