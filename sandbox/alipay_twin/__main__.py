@@ -13,7 +13,7 @@ from types import FrameType
 
 import django
 
-from .catalogues import compile_catalogues
+from .server.catalogues import compile_catalogues
 
 
 class Trouble(Exception):
@@ -22,7 +22,7 @@ class Trouble(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Make what is missing, then serve until told to stop."""
-    given = options(arguments)
+    given = read_options(arguments)
     data = (given.data or default_data()).expanduser().resolve()
     keys = (given.keys or data / "keys").expanduser().resolve()
     signal.signal(signal.SIGTERM, _stop)
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         set_environment(given, data)
         compile_catalogues()
         django.setup()
-        from . import serving  # noqa: PLC0415  models can be imported only now
+        from .server import serving  # noqa: PLC0415  models can be imported only now
 
         try:
             serving.prepare(given, keys)
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def options(arguments: list[str] | None = None) -> argparse.Namespace:
+def read_options(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m alipay_twin",

@@ -1,6 +1,6 @@
 """The control API: for tests, in any language, to do what buyers, time and bad luck do.
 
-No login: it listens on this machine alone, and ``guard`` keeps web pages away. Errors are
+No login: it listens on this machine alone, and ``origin_guard`` keeps web pages away. Errors are
 ``application/problem+json``.
 """
 
@@ -27,7 +27,7 @@ from .money import fen, yuan
 from .parties import parties
 from .refusals import Refusal
 from .requestlog import requests
-from .start import start
+from .server.options import options
 from .world import change, forget, remember_clock
 
 
@@ -826,9 +826,9 @@ def about(request: HttpRequest) -> Any:
         "version": __version__,
         "address": address,
         "gateway": f"{address}/gateway.do",
-        "app_id": start.app_id,
-        "seller_id": start.seller_id,
-        "keys": str(start.keys),
+        "app_id": options.app_id,
+        "seller_id": options.seller_id,
+        "keys": str(options.keys),
     }
 
 
@@ -837,7 +837,7 @@ def reset(request: HttpRequest) -> Any:
     """Forget trades, notices, faults and settings; the clock is real again. Keys stay."""
 
     def forget_all() -> None:
-        forget(start.time_scale)
+        forget(options.time_scale)
         faults.load()
 
     notifier.notifier.at_rest(forget_all)

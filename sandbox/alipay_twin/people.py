@@ -30,7 +30,7 @@ from .models import Attempt, Buyer, Fault, Merchant, Notice, Trade, TradeProduct
 from .money import yuan
 from .refusals import Refusal
 from .requestlog import requests
-from .start import start
+from .server.options import options
 
 PAGE_SIZE = 25
 
@@ -52,7 +52,7 @@ def base(request: HttpRequest) -> dict[str, Any]:
         "is_policy_usual": rules.policy == NotifyPolicy(),
         "address": request.build_absolute_uri("/").rstrip("/"),
         "here": request.get_full_path(),
-        "keys_folder": str(start.keys),
+        "keys_folder": str(options.keys),
         "buyers": Buyer.objects.order_by("pk"),
     }
 

@@ -8,8 +8,8 @@ DATA_DIR = Path(os.environ.get("SANDBOX_DATA", BASE_DIR / "var"))
 
 DEBUG = False
 SECRET_KEY = os.environ.get("SANDBOX_SECRET_KEY", "only for makemigrations and the like")
-# Merchants may reach the gateway by any name (a container's, say); guard.py decides who may reach
-# the control API and the people's page.
+# Merchants may reach the gateway by any name (a container's, say); origin_guard.py decides who
+# may reach the control API and the console.
 ALLOWED_HOSTS = ["*"]
 
 INSTALLED_APPS = [
@@ -21,7 +21,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "alipay_twin.guard.Guard",
+    "alipay_twin.server.origin_guard.OriginGuard",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

@@ -11,14 +11,14 @@ from pathlib import Path
 from django.core.management import call_command
 from django.db import connection, connections
 
-from . import keyring, world
-from .behaviour import Behaviour, rules
-from .faults import faults
-from .models import Buyer, Merchant
-from .notifier import notifier
+from .. import keyring, world
+from ..behaviour import Behaviour, rules
+from ..faults import faults
+from ..models import Buyer, Merchant
+from ..notifier import notifier
+from .http_server import Server
 from .old_data import set_aside_old_database
-from .server import Server
-from .start import start
+from .options import options
 
 #: Test buyers and their user_ids; the first is the usual one.
 BUYERS = {"buyer@sandbox.com": "2088000000000002", "other@sandbox.com": "2088000000000003"}
@@ -40,8 +40,8 @@ def prepare(given: argparse.Namespace, keys: Path) -> None:
         app_public_key = keyring.exchange(keys, given.app_id)
     except keyring.BadKey as bad:
         raise CannotServe(str(bad)) from bad
-    start.app_id, start.seller_id, start.keys = given.app_id, given.seller_id, keys
-    start.time_scale = 1.0 if given.time_scale is None else given.time_scale
+    options.app_id, options.seller_id, options.keys = given.app_id, given.seller_id, keys
+    options.time_scale = 1.0 if given.time_scale is None else given.time_scale
     with world.change():
         others = Merchant.objects.filter(seller_id=given.seller_id).exclude(app_id=given.app_id)
         if others.exists():

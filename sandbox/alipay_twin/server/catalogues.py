@@ -16,7 +16,7 @@ def compile_catalogues() -> None:
     from babel.messages.mofile import write_mo  # noqa: PLC0415  the sandbox can do without
     from babel.messages.pofile import read_po  # noqa: PLC0415
 
-    for po in (Path(__file__).parent / "locale").glob("*/LC_MESSAGES/django.po"):
+    for po in (Path(__file__).parents[1] / "locale").glob("*/LC_MESSAGES/django.po"):
         mo = po.with_suffix(".mo")
         if mo.exists() and mo.stat().st_mtime >= po.stat().st_mtime:
             continue

@@ -21,15 +21,15 @@ UNFRAMED = f"{POLICY}; frame-ancestors 'none'"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
-class Guard:
-    """Refuse what another site sends to the control API or the people's page."""
+class OriginGuard:
+    """Refuse what another site sends to the control API or the console."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         policy = POLICY
-        if is_for_people(request.path):
+        if is_private(request.path):
             policy = UNFRAMED
             host = request.META.get("HTTP_HOST", "")
             if not is_own_name(host):
@@ -47,7 +47,7 @@ class Guard:
         return response
 
 
-def is_for_people(path: str) -> bool:
+def is_private(path: str) -> bool:
     """Everything but what merchants and buyers come for."""
     return not path.startswith(("/gateway.do", "/cashier/", "/bills/", "/static/"))
 

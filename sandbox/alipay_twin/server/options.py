@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 @dataclass
-class Start:
+class Options:
     app_id: str = "9021000000000001"
     seller_id: str = "2088000000000001"
     keys: Path = Path()
     time_scale: float = 1.0
 
 
-start = Start()
+options = Options()
