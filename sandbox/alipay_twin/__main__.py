@@ -104,7 +104,7 @@ def default_data() -> Path:
 
 
 def take_lock(data: Path) -> sqlite3.Connection:
-    """Make sure that nobody else serves this data: two clocks in one world would not agree.
+    """Make sure that nobody else serves this data: two clocks over one state would not agree.
 
     The system lets go of the lock when the process dies, however it dies.
     """

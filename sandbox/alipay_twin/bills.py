@@ -28,7 +28,7 @@ from .clock import BEIJING, clock, stamp
 from .models import BillLink, LedgerEntry, Merchant, Refund, Trade
 from .money import yuan
 from .refusals import Refusal
-from .world import change
+from .state import change
 
 LINK_LIVES = timedelta(seconds=30)
 FIRST_DAY = date(2016, 1, 1)

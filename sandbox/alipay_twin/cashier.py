@@ -21,7 +21,7 @@ from . import notices, trades
 from .clock import clock
 from .models import Buyer, Trade, TradeStatus
 from .refusals import Refusal
-from .world import change
+from .state import change
 
 REASONS: dict[str, Callable[[], str]] = {
     "ACQ.TRADE_HAS_SUCCESS": lambda: _("This has been paid already."),

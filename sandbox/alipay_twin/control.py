@@ -19,16 +19,16 @@ from ninja.renderers import JSONRenderer
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from . import __version__, gateway, keyring, notices, notifier, trades, wire
+from .accounts import accounts
 from .behaviour import Behaviour, NotifyPolicy, rules
 from .clock import BEIJING, clock, news, real_now
 from .faults import FaultIn, faults
 from .models import Buyer, Fault, Merchant, Notice, Trade, TradeStatus
 from .money import fen, yuan
-from .parties import parties
 from .refusals import Refusal
 from .requestlog import requests
 from .server.options import options
-from .world import change, forget, remember_clock
+from .state import change, forget, remember_clock
 
 
 class Readable(JSONRenderer):
@@ -722,7 +722,7 @@ def add_merchant(request: HttpRequest, wanted: MerchantIn) -> Any:
             name=wanted.name or f"App {wanted.app_id}",
             app_public_key=pem,
         )
-        parties.forget()
+        accounts.forget()
     return Status(201, merchant_out(merchant))
 
 
@@ -739,7 +739,7 @@ def change_merchant(request: HttpRequest, app_id: str, wanted: MerchantChange) -
         merchant.name = wanted.name or merchant.name
         merchant.app_public_key = pem or merchant.app_public_key
         merchant.save()
-        parties.forget()
+        accounts.forget()
     return merchant_out(merchant)
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from .behaviour import Strict
 from .models import Fault
-from .world import change
+from .state import change
 
 KINDS = Literal[
     "timeout",

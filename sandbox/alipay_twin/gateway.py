@@ -28,16 +28,16 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from . import bills, keyring, trades, wire
+from .accounts import accounts
 from .behaviour import rules
 from .clock import clock, read_stamp, real_now, stamp
 from .faults import OF_TRANSPORT, broken, faults
 from .models import Fault, Merchant, Trade, TradeProduct, TradeStatus
 from .money import MOST, fen
 from .notices import open_id
-from .parties import parties
 from .refusals import Refusal, bad_parameter, invalid, missing
 from .requestlog import Seen, clipped, requests
-from .world import change
+from .state import change
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ def check(call: Call, seen: Seen) -> None:
         raise invalid("method")
     if not given.get("app_id"):
         raise missing("app-id")
-    call.merchant = parties.merchant(given["app_id"])
+    call.merchant = accounts.merchant(given["app_id"])
     if call.merchant is None:
         raise invalid("app-id")
     _check_public_parameters(call)
@@ -380,13 +380,13 @@ def wap_pay(call: Call) -> HttpResponse:
 
 def _to_the_cashier(call: Call, product: TradeProduct) -> HttpResponse:
     with change():
-        trade = trades.ask(call.app, terms_of(call, product))
+        trade = trades.request_trade(call.app, terms_of(call, product))
     return HttpResponseRedirect(f"/cashier/{trade.token}/")
 
 
 def precreate(call: Call) -> dict[str, Any]:
     with change():
-        trade = trades.ask(call.app, terms_of(call, TradeProduct.PRECREATE))
+        trade = trades.request_trade(call.app, terms_of(call, TradeProduct.PRECREATE))
     return {**SUCCESS, "out_trade_no": trade.out_trade_no, "qr_code": qr_code(trade, call.address)}
 
 

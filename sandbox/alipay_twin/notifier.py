@@ -29,7 +29,7 @@ from . import notices, trades, wire
 from .behaviour import rules
 from .clock import clock, news
 from .models import Attempt, Notice, Trade
-from .world import change, remember_clock
+from .state import change, remember_clock
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@
 
 One state machine stands behind the PC page, the mobile page and the QR code. A merchant's request
 is remembered at once, but the trade itself exists only when a buyer has opened it: until then
-``query`` and ``close`` know nothing of it. Every function here runs inside ``world.change()``.
+``query`` and ``close`` know nothing of it. Every function here runs inside ``state.change()``.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from .accounts import accounts
 from .behaviour import rules
 from .clock import BEIJING, clock, news, stamp
 from .models import Buyer, LedgerEntry, Merchant, Refund, Trade, TradeProduct, TradeStatus
 from .money import part, share, yuan
 from .notices import announce
-from .parties import parties
 from .refusals import Refusal
-from .world import change
+from .state import change
 
 LONGEST_WAIT = timedelta(days=15)
 QR_LIFE = timedelta(hours=2)
@@ -56,7 +56,7 @@ class Terms:
 # -- asking, opening, paying -----------------------------------------------------------------------
 
 
-def ask(merchant: Merchant, terms: Terms) -> Trade:
+def request_trade(merchant: Merchant, terms: Terms) -> Trade:
     """Remember that a merchant asks for a trade; or reopen one that was asked for before.
 
     Until a buyer opens it, the later request wins. Afterwards amount and subject must be the same.
@@ -306,7 +306,7 @@ def find(merchant: Merchant, *, out_trade_no: str = "", trade_no: str = "") -> T
     trade = Trade.objects.filter(merchant=merchant, **wanted).first()
     if trade is not None:
         trade.merchant = merchant
-        trade.buyer = parties.buyer(trade.buyer_id) if trade.buyer_id else None
+        trade.buyer = accounts.buyer(trade.buyer_id) if trade.buyer_id else None
     return as_of_now(trade)
 
 

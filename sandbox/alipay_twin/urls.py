@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from . import bills, cashier, people
+from . import bills, cashier, console
 from .control import api
 from .gateway import gateway
 
@@ -20,10 +20,10 @@ urlpatterns = [
     path("bills/downloadBillFile.resource", bills.download),
     path("control/", api.urls),
     path("i18n/", include("django.conf.urls.i18n")),
-    path("", people.dashboard, name="dashboard"),
-    path("trades/<str:app_id>/<str:out_trade_no>/", people.trade_page, name="trade"),
-    path("notices/", people.notices_page, name="notices"),
-    path("requests/", people.requests_page, name="requests"),
-    path("settings/", people.settings_page, name="settings"),
-    path("do/<str:action>/", people.button, name="button"),
+    path("", console.dashboard, name="dashboard"),
+    path("trades/<str:app_id>/<str:out_trade_no>/", console.trade_page, name="trade"),
+    path("notices/", console.notices_page, name="notices"),
+    path("requests/", console.requests_page, name="requests"),
+    path("settings/", console.settings_page, name="settings"),
+    path("do/<str:action>/", console.button, name="button"),
 ]

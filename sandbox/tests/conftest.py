@@ -1,4 +1,4 @@
-"""The cast: a sandbox process, a merchant with its shop, a buyer; a fresh world for each test."""
+"""The cast: a sandbox process, a merchant with its shop, a buyer; an empty one for each test."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.core.management import call_command
 from django.db import connection, connections
 
-from .. import keyring, world
+from .. import keyring, state
 from ..behaviour import Behaviour, rules
 from ..faults import faults
 from ..models import Buyer, Merchant
@@ -42,7 +42,7 @@ def prepare(given: argparse.Namespace, keys: Path) -> None:
         raise CannotServe(str(bad)) from bad
     options.app_id, options.seller_id, options.keys = given.app_id, given.seller_id, keys
     options.time_scale = 1.0 if given.time_scale is None else given.time_scale
-    with world.change():
+    with state.change():
         others = Merchant.objects.filter(seller_id=given.seller_id).exclude(app_id=given.app_id)
         if others.exists():
             raise CannotServe(f"seller {given.seller_id} belongs to another app in this data")
@@ -56,7 +56,7 @@ def prepare(given: argparse.Namespace, keys: Path) -> None:
             Buyer.objects.get_or_create(logon_id=logon_id, defaults={"user_id": user_id})
         faults.load()
         rules.load(Behaviour(ladder=given.ladder))
-        world.recall_clock(given.time_scale)
+        state.recall_clock(given.time_scale)
 
 
 def serve(given: argparse.Namespace, *, keys: Path, data: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .models import Buyer, Merchant
 
 
-class Parties:
+class Accounts:
     """Merchants by app_id, buyers by key. Balances move: read those from the database."""
 
     def __init__(self) -> None:
@@ -30,4 +30,4 @@ class Parties:
         self._merchants = {}
 
 
-parties = Parties()
+accounts = Accounts()

@@ -61,7 +61,7 @@ def recall_clock(rate: float | None) -> None:
 
 
 def forget(rate: float) -> None:
-    """Empty the world and set its clock to real time; merchants, buyers and keys stay."""
+    """Forget every trade and set the clock to real time; merchants, buyers and keys stay."""
     with change():
         with connection.cursor() as cursor:
             for model in (Attempt, Notice, BillLink, Fault, LedgerEntry, Refund, Trade):

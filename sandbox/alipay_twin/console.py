@@ -1,4 +1,4 @@
-"""For people: everything that goes on here, live, and a button for all that the control API can do.
+"""The console: all that goes on here, live, and a button for all that the control API can do.
 
 The buttons call the control API's own operations; what those refuse is told on the page.
 """

@@ -1,4 +1,4 @@
-"""The people's pages: everything shown, a button for everything."""
+"""The console's pages: everything shown, a button for everything."""
 
 from __future__ import annotations
 
