@@ -1,6 +1,6 @@
 """The console: all that goes on here, live, and a button for all that the control API can do.
 
-The buttons call the control API's own operations; what those refuse is told on the page.
+The buttons stand on the actions of the control API; what those refuse is told on the page.
 """
 
 from __future__ import annotations
@@ -20,16 +20,26 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from pydantic import BaseModel, ValidationError
 
-from . import control, keyring, notices, wire
+from . import actions, keyring, notices, wire
 from .behaviour import Behaviour, NotifyPolicy, rules
 from .cashier import SeeOther, merchant_address
 from .clock import clock, real_now
-from .faults import KINDS, FaultIn
+from .faults import KINDS, FaultIn, faults
 from .gateway import METHODS
 from .models import Attempt, Buyer, Fault, Merchant, Notice, Trade, TradeProduct, TradeStatus
 from .money import yuan
+from .problems import Problem
 from .refusals import Refusal
 from .requestlog import requests
+from .schemas import (
+    BuyerIn,
+    ClockIn,
+    ForgeIn,
+    MerchantChange,
+    MerchantIn,
+    RefundIn,
+    SendIn,
+)
 from .server.options import options
 
 PAGE_SIZE = 25
@@ -90,8 +100,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 def trade_page(request: HttpRequest, app_id: str, out_trade_no: str) -> HttpResponse:
     """One trade with its whole history."""
     try:
-        trade = control.the_trade(out_trade_no, app_id)
-    except control.Problem as problem:
+        trade = actions.find_trade(out_trade_no, app_id)
+    except Problem as problem:
         raise Http404 from problem
     signed = notices.return_fields(trade) if has_return(trade) else {}
     context = {
@@ -108,7 +118,7 @@ def trade_page(request: HttpRequest, app_id: str, out_trade_no: str) -> HttpResp
         "merchant_address": merchant_address(trade),
         "return_string": wire.message_string(signed) if signed else "",
         "return_address": notices.return_address(trade) if signed else "",
-        "forged": notices.forged_fields(control.forged_trade(out_trade_no, app_id)),
+        "forged": notices.forged_fields(actions.forged_trade(out_trade_no, app_id)),
     }
     return render(request, "alipay_twin/trade.html", base(request) | context)
 
@@ -249,13 +259,13 @@ def button(request: HttpRequest, action: str) -> HttpResponse:
     if work is None:
         raise Http404
     try:
-        messages.success(request, work(request, request.POST.dict()))
+        messages.success(request, work(request.POST.dict()))
     except Refusal as refusal:
         messages.error(request, f"{refusal.sub_code} {refusal.words}")
-    except control.Problem as problem:
+    except Problem as problem:
         messages.error(request, problem.detail)
     except ValidationError as invalid:
-        messages.error(request, control.plain(invalid))
+        messages.error(request, findings(invalid))
     except ValueError as wrong:
         messages.error(request, str(wrong))
     after = request.POST.get("next", "/")
@@ -263,35 +273,40 @@ def button(request: HttpRequest, action: str) -> HttpResponse:
     return SeeOther(after if is_ours else "/")
 
 
+def findings(invalid: ValidationError) -> str:
+    """Pydantic's findings, one after the other."""
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in invalid.errors())
+
+
 def filled(form: Form, schema: type[BaseModel]) -> dict[str, Any]:
     """What was filled in, of the fields that the schema has."""
     return {name: form[name] for name in schema.model_fields if form.get(name, "") != ""}
 
 
-def do_scan(request: HttpRequest, form: Form) -> str:
-    choice = control.BuyerIn(**filled(form, control.BuyerIn))
-    control.scan_trade(request, form["out_trade_no"], choice, form["app_id"])
+def do_scan(form: Form) -> str:
+    choice = BuyerIn(**filled(form, BuyerIn))
+    actions.scan_trade(form["out_trade_no"], form["app_id"], choice)
     return _("The buyer has opened the trade.")
 
 
-def do_pay(request: HttpRequest, form: Form) -> str:
-    choice = control.BuyerIn(**filled(form, control.BuyerIn)) if form.get("buyer") else None
-    control.pay_trade(request, form["out_trade_no"], choice, form["app_id"])
+def do_pay(form: Form) -> str:
+    choice = BuyerIn(**filled(form, BuyerIn)) if form.get("buyer") else None
+    actions.pay_trade(form["out_trade_no"], form["app_id"], choice)
     return _("The buyer has paid.")
 
 
-def do_refund(request: HttpRequest, form: Form) -> str:
-    wanted = control.RefundIn(**filled(form, control.RefundIn))
-    control.refund_trade(request, form["out_trade_no"], wanted, form["app_id"])
+def do_refund(form: Form) -> str:
+    wanted = RefundIn(**filled(form, RefundIn))
+    actions.refund_trade(form["out_trade_no"], form["app_id"], wanted)
     return _("The money went back, and the shop did not ask for it.")
 
 
-def do_send(request: HttpRequest, form: Form) -> str:
-    control.send_notice(request, form["notify_id"], control.SendIn(**filled(form, control.SendIn)))
+def do_send(form: Form) -> str:
+    actions.send_notice(form["notify_id"], SendIn(**filled(form, SendIn)))
     return _("The notice was sent.")
 
 
-def do_forge(request: HttpRequest, form: Form) -> str:
+def do_forge(form: Form) -> str:
     """Fields named ``field.…`` override; an empty one removes; one may be sent unsigned."""
     fields: dict[str, str | None] = {
         name.removeprefix("field."): form[name] or None
@@ -302,41 +317,39 @@ def do_forge(request: HttpRequest, form: Form) -> str:
         fields[form["extra_name"]] = form.get("extra_value", "")
     unsigned = form.get("unsigned_name")
     extra = [(unsigned, form.get("unsigned_value", ""))] if unsigned else []
-    given = {**filled(form, control.ForgeIn), "fields": fields, "extra": extra}
-    wanted = control.ForgeIn(**given)
-    said = control.forge(request, wanted)
-    answer = said["error"] or f"{said['status']} {said['body'][:200]}"
+    wanted = ForgeIn(**{**filled(form, ForgeIn), "fields": fields, "extra": extra})
+    reply, _fields = actions.forge_notice(wanted)
+    answer = reply.error or f"{reply.status} {reply.body[:200]}"
     return _("The merchant answered: %(answer)s") % {"answer": answer}
 
 
-def do_policy(request: HttpRequest, form: Form) -> str:
+def do_policy(form: Form) -> str:
     wanted = NotifyPolicy(
         drop=True if form.get("drop_all") else int(form.get("drop") or 0),
         delay=float(form.get("delay") or 0),
         duplicate=int(form.get("duplicate") or 0),
         shuffle="shuffle" in form,
     )
-    control.put_notify_policy(request, wanted)
+    actions.change_notify_policy(wanted)
     return _("From now on notices are treated so.")
 
 
-def do_add_fault(request: HttpRequest, form: Form) -> str:
-    control.post_fault(request, FaultIn(**filled(form, FaultIn)))
+def do_add_fault(form: Form) -> str:
+    faults.add([FaultIn(**filled(form, FaultIn))])
     return _("The fault is set.")
 
 
-def do_clear_faults(request: HttpRequest, form: Form) -> str:
-    control.delete_faults(request)
+def do_clear_faults(form: Form) -> str:
+    faults.replace([])
     return _("Nothing goes wrong any more.")
 
 
-def do_clock(request: HttpRequest, form: Form) -> str:
-    told = filled(form, control.ClockIn)
-    done = control.post_clock(request, control.ClockIn(**told))["done"]
+def do_clock(form: Form) -> str:
+    done = actions.set_clock(ClockIn(**filled(form, ClockIn)))
     return _("The clock is set. Things that fell due: %(done)s") % {"done": done}
 
 
-def do_settings(request: HttpRequest, form: Form) -> str:
+def do_settings(form: Form) -> str:
     changes: dict[str, Any] = {}
     for shown in controls(rules.behaviour, rules.defaults):
         if shown.kind == "flag":
@@ -350,27 +363,27 @@ def do_settings(request: HttpRequest, form: Form) -> str:
         product: {status: f"{product}.{status}" in form for status in states}
         for product, states in rules.behaviour.notify_triggers.items()
     }
-    control.patch_settings(request, Behaviour(**changes))
+    actions.change_behaviour(Behaviour(**changes))
     return _("The settings are changed.")
 
 
-def do_merchant(request: HttpRequest, form: Form) -> str:
-    wanted = control.MerchantChange(**filled(form, control.MerchantChange))
-    control.change_merchant(request, form["app_id"], wanted)
+def do_merchant(form: Form) -> str:
+    wanted = MerchantChange(**filled(form, MerchantChange))
+    actions.change_merchant(form["app_id"], wanted)
     return _("The merchant is changed.")
 
 
-def do_add_merchant(request: HttpRequest, form: Form) -> str:
-    control.add_merchant(request, control.MerchantIn(**filled(form, control.MerchantIn)))
+def do_add_merchant(form: Form) -> str:
+    actions.add_merchant(MerchantIn(**filled(form, MerchantIn)))
     return _("The merchant is added.")
 
 
-def do_reset(request: HttpRequest, form: Form) -> str:
-    control.reset(request)
+def do_reset(form: Form) -> str:
+    actions.reset()
     return _("Everything is forgotten, and the clock is real again.")
 
 
-BUTTONS: dict[str, Callable[[HttpRequest, Form], str]] = {
+BUTTONS: dict[str, Callable[[Form], str]] = {
     "scan": do_scan,
     "pay": do_pay,
     "refund": do_refund,

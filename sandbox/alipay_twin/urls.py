@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from . import bills, cashier, console
-from .control import api
+from .control.api import api
 from .gateway import gateway
 
 urlpatterns = [
