@@ -2,7 +2,8 @@
 
 from django.urls import include, path
 
-from . import bills, cashier, console
+from . import bills, cashier
+from .console import buttons, pages
 from .control.api import api
 from .gateway import gateway
 
@@ -20,10 +21,10 @@ urlpatterns = [
     path("bills/downloadBillFile.resource", bills.download),
     path("control/", api.urls),
     path("i18n/", include("django.conf.urls.i18n")),
-    path("", console.dashboard, name="dashboard"),
-    path("trades/<str:app_id>/<str:out_trade_no>/", console.trade_page, name="trade"),
-    path("notices/", console.notices_page, name="notices"),
-    path("requests/", console.requests_page, name="requests"),
-    path("settings/", console.settings_page, name="settings"),
-    path("do/<str:action>/", console.button, name="button"),
+    path("", pages.dashboard, name="dashboard"),
+    path("trades/<str:app_id>/<str:out_trade_no>/", pages.trade_page, name="trade"),
+    path("notices/", pages.notices_page, name="notices"),
+    path("requests/", pages.requests_page, name="requests"),
+    path("settings/", pages.settings_page, name="settings"),
+    path("do/<str:action>/", buttons.button, name="button"),
 ]
