@@ -18,7 +18,7 @@ def clipped(text: str) -> str:
 
 
 @dataclass
-class Seen:
+class LogEntry:
     """One call of the gateway, and what became of it."""
 
     number: int
@@ -40,27 +40,24 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._seen: deque[Seen] = deque(maxlen=KEPT)
+        self._entries: deque[LogEntry] = deque(maxlen=KEPT)
         self._numbers = itertools.count(1)
 
-    def open(self, at: datetime, verb: str) -> Seen:
+    def open(self, at: datetime, verb: str) -> LogEntry:
         """Begin a line; it is filled in as the call is understood."""
         with self._lock:
-            seen = Seen(next(self._numbers), at, verb)
-            self._seen.append(seen)
-        return seen
+            entry = LogEntry(next(self._numbers), at, verb)
+            self._entries.append(entry)
+        return entry
 
-    def last(self, count: int = KEPT) -> list[Seen]:
+    def last(self, count: int = KEPT) -> list[LogEntry]:
         """The latest first."""
         with self._lock:
-            return list(self._seen)[-count:][::-1]
-
-    def find(self, number: int) -> Seen | None:
-        return next((seen for seen in self.last() if seen.number == number), None)
+            return list(self._entries)[-count:][::-1]
 
     def clear(self) -> None:
         with self._lock:
-            self._seen.clear()
+            self._entries.clear()
 
 
 requests = RequestLog()

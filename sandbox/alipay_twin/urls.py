@@ -5,7 +5,7 @@ from django.urls import include, path
 from . import bills, cashier
 from .console import buttons, pages
 from .control.api import api
-from .gateway import gateway
+from .gateway.views import gateway
 
 urlpatterns = [
     path("gateway.do", gateway),

@@ -16,7 +16,7 @@ from ..behaviour import NotifyPolicy, rules
 from ..cashier import merchant_address
 from ..clock import clock, real_now
 from ..faults import KINDS
-from ..gateway import METHODS
+from ..gateway.methods import METHODS
 from ..models import Buyer, Fault, Merchant, Notice, Trade, TradeProduct, TradeStatus
 from ..money import yuan
 from ..problems import Problem
@@ -86,7 +86,7 @@ def trade_page(request: HttpRequest, app_id: str, out_trade_no: str) -> HttpResp
         "history": trade.events,
         "refunds": trade.refunds.all(),
         "notices": [NoticeRow(notice) for notice in some_notices().filter(trade=trade)],
-        "requests": [seen for seen in requests.last() if seen.out_trade_no == out_trade_no][:25],
+        "requests": [entry for entry in requests.last() if entry.out_trade_no == out_trade_no][:25],
         "cashier_url": f"/cashier/{trade.token}/",
         "can_open": trade.status == TradeStatus.UNBORN,
         "can_pay": trade.status in (TradeStatus.UNBORN, TradeStatus.WAIT_BUYER_PAY),

@@ -9,8 +9,9 @@ from django.http import HttpRequest
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from .. import actions, gateway, notices, trades
+from .. import actions, notices, trades
 from ..clock import BEIJING
+from ..gateway.methods import qr_code
 from ..models import Trade
 from ..money import yuan
 from ..schemas import BuyerIn, RefundIn
@@ -106,7 +107,7 @@ def trade_out(request: HttpRequest, trade: Trade) -> TradeOut:
         return_url=trade.return_url,
         quit_url=trade.quit_url,
         cashier_url=f"{address}/cashier/{trade.token}/",
-        qr_code=gateway.qr_code(trade, address),
+        qr_code=qr_code(trade, address),
         return_address=(notices.return_address(trade) or None) if trade.is_paid else None,
         history=[
             EventOut(at=event.at.astimezone(BEIJING), kind=event.kind, detail=event.detail)
