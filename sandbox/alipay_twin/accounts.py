@@ -25,7 +25,7 @@ class Accounts:
             self._buyers[pk] = Buyer.objects.get(pk=pk)
         return self._buyers[pk]
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         """Something about a merchant has changed."""
         self._merchants = {}
 

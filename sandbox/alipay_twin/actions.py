@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from django.db import models
 
-from . import keyring, notices, notifier, trades, wire
+from . import keyring, notices, notifier, state, trades, wire
 from .accounts import accounts
 from .behaviour import Behaviour, NotifyPolicy, rules
-from .clock import BEIJING, clock, news
+from .clock import BEIJING, clock, schedule_changed
 from .faults import faults
 from .models import Buyer, Merchant, Notice, Trade, TradeStatus
 from .money import fen
@@ -29,7 +29,7 @@ from .schemas import (
     SendIn,
 )
 from .server.options import options
-from .state import change, forget, remember_clock
+from .state import change, store_clock
 
 # -- trades ----------------------------------------------------------------------------------------
 
@@ -181,13 +181,13 @@ def set_clock(wanted: ClockIn) -> int:
         rate = {"real": 1.0, "frozen": 0.0, "scaled": wanted.scale or 60.0}[wanted.mode]
         with change():
             clock.set(clock.now(), rate)
-            remember_clock()
+            store_clock()
     done = 0
     if target is not None:
         done = notifier.notifier.advance(target)
     elif wanted.advance is not None:
         done = notifier.notifier.advance(timedelta(seconds=wanted.advance))
-    news.set()
+    schedule_changed.set()
     return done
 
 
@@ -216,7 +216,7 @@ def add_merchant(wanted: MerchantIn) -> Merchant:
             name=wanted.name or f"App {wanted.app_id}",
             app_public_key=pem,
         )
-        accounts.forget()
+        accounts.clear_cache()
     return merchant
 
 
@@ -232,7 +232,7 @@ def change_merchant(app_id: str, wanted: MerchantChange) -> Merchant:
         merchant.name = wanted.name or merchant.name
         merchant.app_public_key = pem or merchant.app_public_key
         merchant.save()
-        accounts.forget()
+        accounts.clear_cache()
     return merchant
 
 
@@ -252,8 +252,8 @@ def change_behaviour(changes: Behaviour) -> Behaviour:
 def reset() -> None:
     """Forget trades, notices, faults and settings; the clock is real again. Keys stay."""
 
-    def forget_all() -> None:
-        forget(options.time_scale)
+    def reset_all() -> None:
+        state.reset(options.time_scale)
         faults.load()
 
-    notifier.notifier.at_rest(forget_all)
+    notifier.notifier.at_rest(reset_all)

@@ -13,10 +13,10 @@ from typing import Annotated, Literal, get_args
 from django.utils.translation import gettext_noop as _
 from pydantic import BaseModel, ConfigDict, Field
 
-from .models import Memory
+from .models import StoredValue
 
 State = Literal["WAIT_BUYER_PAY", "TRADE_SUCCESS", "TRADE_CLOSED", "TRADE_FINISHED"]
-Way = Literal["page", "wap", "precreate"]
+Product = Literal["page", "wap", "precreate"]
 Triggers = dict[State, bool]
 
 LADDERS: dict[str, list[float]] = {
@@ -27,16 +27,16 @@ LADDERS: dict[str, list[float]] = {
 Gap = Annotated[float, Field(ge=0, le=31_536_000)]
 
 
-def told_of(*states: State) -> Triggers:
+def triggers_for(*states: State) -> Triggers:
     """A row of the table of triggers."""
     return {state: state in states for state in get_args(State)}
 
 
-def usual_triggers() -> dict[Way, Triggers]:
+def usual_triggers() -> dict[Product, Triggers]:
     return {
-        "page": told_of("TRADE_SUCCESS"),
-        "wap": told_of("TRADE_SUCCESS", "TRADE_CLOSED"),
-        "precreate": told_of("TRADE_SUCCESS"),
+        "page": triggers_for("TRADE_SUCCESS"),
+        "wap": triggers_for("TRADE_SUCCESS", "TRADE_CLOSED"),
+        "precreate": triggers_for("TRADE_SUCCESS"),
     }
 
 
@@ -73,7 +73,7 @@ class Behaviour(Strict):
     )
     notify_timeout: float = Field(5, gt=0, le=60, description=_("seconds a merchant has to answer"))
     notify_everything: bool = Field(False, description=_("every state of every product is told"))
-    notify_triggers: dict[Way, Triggers] = Field(
+    notify_triggers: dict[Product, Triggers] = Field(
         default_factory=usual_triggers,
         description=_("which states are told, per product; what is left out is not told"),
     )
@@ -141,7 +141,7 @@ class Behaviour(Strict):
         """The seconds between one attempt and the next."""
         return LADDERS[self.ladder] if isinstance(self.ladder, str) else self.ladder
 
-    def tells(self, product: str, status: str) -> bool:
+    def announces(self, product: str, status: str) -> bool:
         """Say whether a merchant hears of that state."""
         triggers: dict[str, bool] = dict(self.notify_triggers.get(product, {}))  # type: ignore[call-overload]
         return self.notify_everything or triggers.get(status, False)
@@ -158,7 +158,7 @@ class Rules:
     def load(self, defaults: Behaviour) -> None:
         """Remember what was set before; what was never set is as the start said."""
         self.defaults = defaults
-        kept = dict(Memory.objects.values_list("name", "value"))
+        kept = dict(StoredValue.objects.values_list("name", "value"))
         self.behaviour = Behaviour(**{**defaults.model_dump(), **kept.get("behaviour", {})})
         self.policy = NotifyPolicy(**kept.get("policy", {}))
 
@@ -168,19 +168,19 @@ class Rules:
         told = new.model_dump(mode="json")
         usual = self.defaults.model_dump(mode="json")
         differing = {name: value for name, value in told.items() if value != usual[name]}
-        Memory.keep("behaviour", differing)
+        StoredValue.store("behaviour", differing)
         self.behaviour = new
         return new
 
     def change_policy(self, policy: NotifyPolicy) -> NotifyPolicy:
         """Treat notices so from now on."""
-        Memory.keep("policy", policy.model_dump())
+        StoredValue.store("policy", policy.model_dump())
         self.policy = policy
         return policy
 
     def reset(self) -> None:
         """Back to how the process was started."""
-        Memory.objects.filter(name__in=["behaviour", "policy"]).delete()
+        StoredValue.objects.filter(name__in=["behaviour", "policy"]).delete()
         self.behaviour, self.policy = self.defaults, NotifyPolicy()
 
 

@@ -37,7 +37,7 @@ class SeeOther(HttpResponseRedirect):
     status_code = 303
 
 
-def of_trade(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def with_trade(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Give the view the trade that the address names."""
 
     @wraps(view)
@@ -53,7 +53,7 @@ def of_trade(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 
 @require_GET
-@of_trade
+@with_trade
 def cashier(request: HttpRequest, trade: Trade) -> HttpResponse:
     """The page of this trade as it stands now."""
     if trade.is_paid and buyer_here(request, trade):
@@ -66,7 +66,7 @@ def page(request: HttpRequest, trade: Trade, *, error: str = "", status: int = 2
     buyer = buyer_here(request, trade)
     now = clock.now()
     ends = [end for end in (trade.expires_at, trade.scan_before) if end is not None]
-    if trade.is_born:
+    if trade.is_opened:
         ends = [end for end in (trade.expires_at,) if end is not None]
     end = min(ends, default=None)
     if trade.is_paid:
@@ -93,7 +93,7 @@ def page(request: HttpRequest, trade: Trade, *, error: str = "", status: int = 2
 
 
 @require_POST
-@of_trade
+@with_trade
 def login(request: HttpRequest, trade: Trade) -> HttpResponse:
     """The buyer logs in: the trade is born."""
     logon_id = request.POST.get("logon_id", "").strip()
@@ -102,7 +102,7 @@ def login(request: HttpRequest, trade: Trade) -> HttpResponse:
         return page(request, trade, error=_("Wrong account or password."), status=422)
     try:
         with change():
-            trades.scan(_again(trade), buyer)
+            trades.scan(_reloaded(trade), buyer)
     except Refusal as refusal:
         return _refused(request, trade, refusal)
     remembered = dict(list(request.session.get("buyers", {}).items())[-9:])
@@ -111,7 +111,7 @@ def login(request: HttpRequest, trade: Trade) -> HttpResponse:
 
 
 @require_POST
-@of_trade
+@with_trade
 def pay(request: HttpRequest, trade: Trade) -> HttpResponse:
     """The buyer confirms."""
     buyer = buyer_here(request, trade)
@@ -121,7 +121,7 @@ def pay(request: HttpRequest, trade: Trade) -> HttpResponse:
         return page(request, trade, error=_("Wrong payment password."), status=422)
     try:
         with change():
-            trades.pay(_again(trade), buyer)
+            trades.pay(_reloaded(trade), buyer)
     except Refusal as refusal:
         if refusal.sub_code != "ACQ.TRADE_HAS_SUCCESS":
             return _refused(request, trade, refusal)
@@ -129,7 +129,7 @@ def pay(request: HttpRequest, trade: Trade) -> HttpResponse:
 
 
 @require_GET
-@of_trade
+@with_trade
 def done(request: HttpRequest, trade: Trade) -> HttpResponse:
     """After paying: back to the merchant with the signed fields, or a page that says so."""
     if not trade.is_paid:
@@ -139,7 +139,7 @@ def done(request: HttpRequest, trade: Trade) -> HttpResponse:
 
 
 @require_POST
-@of_trade
+@with_trade
 def leave(request: HttpRequest, trade: Trade) -> HttpResponse:
     """The buyer leaves: back to the merchant, with nothing in hand."""
     address = trade.quit_url or merchant_address(trade)
@@ -147,7 +147,7 @@ def leave(request: HttpRequest, trade: Trade) -> HttpResponse:
 
 
 @require_GET
-@of_trade
+@with_trade
 def status(request: HttpRequest, trade: Trade) -> HttpResponse:
     """For the open page: whether to go on, because the trade was paid or closed elsewhere."""
     response = HttpResponse(status=204)
@@ -159,7 +159,7 @@ def status(request: HttpRequest, trade: Trade) -> HttpResponse:
 
 
 @require_GET
-@of_trade
+@with_trade
 def qr(request: HttpRequest, trade: Trade) -> HttpResponse:
     """The code that opens this trade in the wallet: here, in any browser."""
     return qr_image(request.build_absolute_uri(f"/cashier/qr/{trade.qr}"))
@@ -209,7 +209,7 @@ def merchant_address(trade: Trade) -> str:
     return f"{parts.scheme}://{parts.netloc}/" if parts.netloc else ""
 
 
-def _again(trade: Trade) -> Trade:
+def _reloaded(trade: Trade) -> Trade:
     """The trade as it is now that nobody else changes it."""
     fresh = Trade.objects.select_related("merchant", "buyer").get(pk=trade.pk)
     return trades.as_of_now(fresh) or fresh
@@ -217,6 +217,6 @@ def _again(trade: Trade) -> Trade:
 
 def _refused(request: HttpRequest, trade: Trade, refusal: Refusal) -> HttpResponse:
     trade.refresh_from_db()
-    words = REASONS.get(refusal.sub_code)
-    error = words() if words else f"{refusal.words} ({refusal.sub_code})"
+    reason = REASONS.get(refusal.sub_code)
+    error = reason() if reason else f"{refusal.sub_msg} ({refusal.sub_code})"
     return page(request, trade, error=error, status=409)

@@ -75,7 +75,7 @@ class Clock:
 clock = Clock()
 
 #: Set when something will fall due that was not expected, or sooner: the notifier looks again.
-news = threading.Event()
+schedule_changed = threading.Event()
 
 
 def stamp(instant: datetime | None, *, milliseconds: bool = False) -> str:

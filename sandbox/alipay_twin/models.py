@@ -53,7 +53,7 @@ class TradeProduct(models.TextChoices):
 
 
 class TradeStatus(models.TextChoices):
-    UNBORN = "", "requested, opened by nobody yet"
+    NOT_OPENED = "", "requested, opened by nobody yet"
     WAIT_BUYER_PAY = "WAIT_BUYER_PAY"
     TRADE_SUCCESS = "TRADE_SUCCESS"
     TRADE_CLOSED = "TRADE_CLOSED"
@@ -72,8 +72,8 @@ class Event:
     detail: str
 
     @property
-    def words(self) -> str:
-        """What happened, for people."""
+    def label(self) -> str:
+        """What happened, as the console shows it."""
         return {
             "asked": _("Asked for by the merchant"),
             "asked again": _("Asked for again by the merchant"),
@@ -104,13 +104,13 @@ class Trade(models.Model):
     quit_url = models.CharField(max_length=400, blank=True)
     charset = models.CharField(max_length=10, default="utf-8")
     requested_at = models.DateTimeField()
-    timeout = models.CharField(max_length=8, blank=True)  # timeout_express, told from birth on
+    timeout = models.CharField(max_length=8, blank=True)  # timeout_express, from the opening on
     expires_at = models.DateTimeField(null=True)
     scan_before = models.DateTimeField(null=True)
 
-    # Null, not "": it is unique among those that are born.
+    # Null, not "": it is unique among those that were opened.
     trade_no = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001
-    status = models.CharField(max_length=16, choices=TradeStatus, default=TradeStatus.UNBORN)
+    status = models.CharField(max_length=16, choices=TradeStatus, default=TradeStatus.NOT_OPENED)
     buyer = models.ForeignKey(Buyer, on_delete=models.PROTECT, null=True)
     created_at = models.DateTimeField(null=True)
     paid_at = models.DateTimeField(null=True)
@@ -138,11 +138,11 @@ class Trade(models.Model):
         return self.out_trade_no
 
     @property
-    def is_born(self) -> bool:
-        return self.status != TradeStatus.UNBORN
+    def is_opened(self) -> bool:
+        return self.status != TradeStatus.NOT_OPENED
 
     @property
-    def owner(self) -> Buyer:
+    def opened_by(self) -> Buyer:
         """The buyer who opened it."""
         if self.buyer is None:
             raise LookupError(f"nobody has opened {self}")
@@ -235,7 +235,7 @@ class Notice(models.Model):
     fields: Any = models.JSONField()  # as signed, without notify_time, sign_type and sign
     made_at = models.DateTimeField()
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
-    rung = models.PositiveSmallIntegerField(default=0)  # how many times the ladder called
+    retries = models.PositiveSmallIntegerField(default=0)  # how many steps of the ladder were taken
     copies = models.PositiveSmallIntegerField(default=0)  # duplicates still owed
     due_at = models.DateTimeField(null=True)
 
@@ -298,8 +298,8 @@ class BillLink(models.Model):
         return self.token
 
 
-class Memory(models.Model):
-    """Small things to remember by name: the clock, the settings, the notify policy."""
+class StoredValue(models.Model):
+    """A value by its name: the clock, the settings, the notify policy."""
 
     name = models.CharField(max_length=32, primary_key=True)
     value: Any = models.JSONField()
@@ -308,10 +308,10 @@ class Memory(models.Model):
         return self.name
 
     @staticmethod
-    def keep(name: str, value: Any) -> None:
-        """Remember this by that name from now on."""
-        Memory.objects.bulk_create(
-            [Memory(name=name, value=value)],
+    def store(name: str, value: Any) -> None:
+        """Write a value, or write over the one of that name."""
+        StoredValue.objects.bulk_create(
+            [StoredValue(name=name, value=value)],
             update_conflicts=True,
             unique_fields=["name"],
             update_fields=["value"],

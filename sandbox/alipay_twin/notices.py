@@ -14,7 +14,7 @@ from django.db import transaction
 
 from . import keyring, wire
 from .behaviour import rules
-from .clock import clock, news, stamp
+from .clock import clock, schedule_changed, stamp
 from .models import Attempt, Notice, Refund, Trade, TradeProduct, TradeStatus
 from .money import yuan
 
@@ -28,7 +28,8 @@ def announce(
 
     ``trigger`` stands in for the state where a payment finishes the trade at once.
     """
-    if not trade.notify_url or not rules.behaviour.tells(trade.product, trigger or trade.status):
+    status = trigger or trade.status
+    if not trade.notify_url or not rules.behaviour.announces(trade.product, status):
         return None
     policy = rules.policy
     wait = policy.delay + (CHANCE.uniform(0, 3) if policy.shuffle else 0)
@@ -47,7 +48,7 @@ def announce(
         if policy.drop is not True:
             rules.change_policy(policy.model_copy(update={"drop": policy.drop - 1}))
     notice.save(force_insert=True)
-    transaction.on_commit(news.set)
+    transaction.on_commit(schedule_changed.set)
     return notice
 
 
@@ -59,7 +60,7 @@ def new_notify_id(at: datetime) -> str:
 
 def state_fields(trade: Trade, *, notify_id: str, refund: Refund | None = None) -> dict[str, str]:
     """Tell a trade's state, without the time and the signature of the attempt."""
-    merchant, buyer = trade.merchant, trade.owner
+    merchant, buyer = trade.merchant, trade.opened_by
     fields = {
         "notify_type": "trade_status_sync",
         "notify_id": notify_id,
@@ -123,22 +124,22 @@ def forged_fields(trade: Trade) -> dict[str, str]:
     return {**state_fields(trade, notify_id=new_notify_id(now)), "notify_time": stamp(now)}
 
 
-def unsealed(notice: Notice, at: datetime) -> dict[str, str]:
+def unsigned_fields(notice: Notice, at: datetime) -> dict[str, str]:
     """The notice as of that instant: exactly what is signed."""
     return {**notice.fields, "notify_time": stamp(at)}
 
 
-def sealed(notice: Notice, at: datetime) -> dict[str, str]:
+def signed_fields(notice: Notice, at: datetime) -> dict[str, str]:
     """The notice as it is sent at that instant: with its time and its signature."""
     trade = notice.trade
     key = keyring.alipay_key(trade.merchant.app_id)
-    return wire.signed(unsealed(notice, at), key, charset=trade.charset)
+    return wire.signed(unsigned_fields(notice, at), key, charset=trade.charset)
 
 
 def last_sent(notice: Notice) -> dict[str, str]:
     """The notice as it was sent last, or as it would be sent now."""
     attempt: Attempt | None = notice.attempts.last()
-    return sealed(notice, attempt.at if attempt else clock.now())
+    return signed_fields(notice, attempt.at if attempt else clock.now())
 
 
 def return_fields(trade: Trade) -> dict[str, str]:

@@ -27,9 +27,9 @@ from django.db import connection
 
 from . import notices, trades, wire
 from .behaviour import rules
-from .clock import clock, news
+from .clock import clock, schedule_changed
 from .models import Attempt, Notice, Trade
-from .state import change, remember_clock
+from .state import change, store_clock
 
 logger = logging.getLogger(__name__)
 
@@ -104,10 +104,10 @@ def attempt(
     """Send one notice now, and write down what was answered."""
     at = clock.now()
     charset = notice.trade.charset
-    sent = wire.form(notices.sealed(notice, at), charset).encode()
+    sent = wire.form(notices.signed_fields(notice, at), charset).encode()
     reply = post(notice.url, sent, charset)
     with change():
-        notice.refresh_from_db(fields=["state", "due_at", "rung", "copies"])
+        notice.refresh_from_db(fields=["state", "due_at", "retries", "copies"])
         made = Attempt.objects.create(
             notice=notice,
             at=at,
@@ -117,16 +117,16 @@ def attempt(
             milliseconds=reply.milliseconds,
         )
         if by_ladder:
-            _climb(notice, reply, at)
+            _schedule_next(notice, reply, at)
         elif reply.is_success:
             notice.state, notice.due_at = Notice.State.DELIVERED, None
-        notice.save(update_fields=["state", "due_at", "rung", "copies"])
+        notice.save(update_fields=["state", "due_at", "retries", "copies"])
         if and_then:
             and_then()
     return made
 
 
-def _climb(notice: Notice, reply: Reply, at: datetime) -> None:
+def _schedule_next(notice: Notice, reply: Reply, at: datetime) -> None:
     if notice.copies:
         notice.copies -= 1
         notice.due_at = at
@@ -135,11 +135,11 @@ def _climb(notice: Notice, reply: Reply, at: datetime) -> None:
         notice.state, notice.due_at = Notice.State.DELIVERED, None
         return
     gaps = rules.behaviour.gaps
-    if notice.rung >= len(gaps):
+    if notice.retries >= len(gaps):
         notice.state, notice.due_at = Notice.State.GIVEN_UP, None
         return
-    notice.due_at = at + timedelta(seconds=gaps[notice.rung])
-    notice.rung += 1
+    notice.due_at = at + timedelta(seconds=gaps[notice.retries])
+    notice.retries += 1
 
 
 def send(notice: Notice, *, times: int, at_once: bool = False) -> None:
@@ -179,14 +179,14 @@ class Notifier(threading.Thread):
 
     def run(self) -> None:
         while True:
-            news.clear()
+            schedule_changed.clear()
             wait: float | None = 0.5
             try:
                 with self._turning:
                     wait = self._do_what_is_due()
             except Exception:
                 logger.exception("Notifier: trying again")
-            news.wait(min(wait if wait is not None else LONGEST_NAP, LONGEST_NAP))
+            schedule_changed.wait(min(wait if wait is not None else LONGEST_NAP, LONGEST_NAP))
             time.sleep(0.01)  # what comes together is looked at together
 
     def _do_what_is_due(self) -> float | None:
@@ -221,7 +221,7 @@ class Notifier(threading.Thread):
             trade = Trade.objects.select_related("merchant", "buyer").get(pk=pk)
             trades.fall_due(trade, clock.now())
             if clock.is_held:
-                remember_clock()
+                store_clock()
 
     def _hand_over(self, pk: int, url: str, trade_id: int) -> None:
         with self._state:
@@ -244,7 +244,7 @@ class Notifier(threading.Thread):
                 self._busy_urls[url] -= 1
                 self._busy_urls += Counter()  # forgets what has come to nothing
                 self._state.notify_all()
-            news.set()
+            schedule_changed.set()
 
     @contextmanager
     def _resting(self) -> Iterator[None]:
@@ -271,14 +271,14 @@ class Notifier(threading.Thread):
                     if due.is_trade:
                         self._let_time_pass(due.pk)
                     else:
-                        attempt(_loaded(due.pk), by_ladder=True, and_then=remember_clock)
+                        attempt(_loaded(due.pk), by_ladder=True, and_then=store_clock)
                     done += 1
                 clock.step(target)
             finally:
                 clock.release()
                 with change():
-                    remember_clock()
-        news.set()
+                    store_clock()
+        schedule_changed.set()
         return done
 
 

@@ -1,10 +1,10 @@
-"""How Alipay says no: a public code, a sub_code, and the words it uses."""
+"""How Alipay says no: a code with its msg, a sub_code with its sub_msg."""
 
 from __future__ import annotations
 
 from typing import Any
 
-PUBLIC = {
+MSGS = {
     "10000": "Success",
     "20000": "Service Currently Unavailable",
     "20001": "Insufficient Token Permissions",
@@ -16,7 +16,7 @@ PUBLIC = {
     "40006": "Insufficient Permissions",
 }
 
-WORDS = {
+SUB_MSGS = {
     "isp.unknow-error": "系统繁忙",
     "isv.missing-method": "缺少方法名参数",
     "isv.missing-app-id": "缺少AppID参数",
@@ -66,22 +66,23 @@ class Refusal(Exception):
         sub_code: str,
         *,
         code: str = "40004",
-        words: str = "",
+        sub_msg: str = "",
         fields: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(sub_code)
         self.sub_code = sub_code
         self.code = code
-        self.words = words or WORDS.get(sub_code) or WORDS.get(sub_code.rpartition(".")[2], "")
+        known = SUB_MSGS.get(sub_code) or SUB_MSGS.get(sub_code.rpartition(".")[2], "")
+        self.sub_msg = sub_msg or known
         self.fields = fields or {}
 
     @property
     def node(self) -> dict[str, Any]:
         """The refusal as an answer's node."""
-        told = {"code": self.code, "msg": PUBLIC.get(self.code, "Business Failed")}
+        node = {"code": self.code, "msg": MSGS.get(self.code, "Business Failed")}
         if self.sub_code:
-            told |= {"sub_code": self.sub_code, "sub_msg": self.words or self.sub_code}
-        return {**told, **self.fields}
+            node |= {"sub_code": self.sub_code, "sub_msg": self.sub_msg or self.sub_code}
+        return {**node, **self.fields}
 
 
 def missing(what: str) -> Refusal:
@@ -89,11 +90,11 @@ def missing(what: str) -> Refusal:
     return Refusal(f"isv.missing-{what}", code="40001")
 
 
-def invalid(what: str, words: str = "") -> Refusal:
+def invalid(what: str, sub_msg: str = "") -> Refusal:
     """40002: a public parameter is wrong."""
-    return Refusal(f"isv.invalid-{what}", code="40002", words=words)
+    return Refusal(f"isv.invalid-{what}", code="40002", sub_msg=sub_msg)
 
 
 def bad_parameter(name: str) -> Refusal:
     """40004: a field of biz_content is wrong."""
-    return Refusal("ACQ.INVALID_PARAMETER", words=f"参数无效：{name}")
+    return Refusal("ACQ.INVALID_PARAMETER", sub_msg=f"参数无效：{name}")

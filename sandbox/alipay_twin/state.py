@@ -20,10 +20,10 @@ from .models import (
     BillLink,
     Fault,
     LedgerEntry,
-    Memory,
     Merchant,
     Notice,
     Refund,
+    StoredValue,
     Trade,
 )
 from .requestlog import requests
@@ -38,29 +38,29 @@ def change() -> Iterator[None]:
         yield
 
 
-def remember_clock() -> None:
-    """Keep the clock for the next start."""
+def store_clock() -> None:
+    """Write down the clock for the next start."""
     value = {
         "now": clock.now().isoformat(),
         "real": real_now().isoformat(),
         "rate": clock.rate,
     }
-    Memory.keep("clock", value)
+    StoredValue.store("clock", value)
 
 
-def recall_clock(rate: float | None) -> None:
+def load_clock(rate: float | None) -> None:
     """Set the clock as if it had gone on while the process was away; a rate given now wins."""
-    kept = Memory.objects.filter(name="clock").first()
+    kept = StoredValue.objects.filter(name="clock").first()
     if kept:
         away = real_now() - datetime.fromisoformat(kept.value["real"])
         base = datetime.fromisoformat(kept.value["now"])
         clock.set(max(base, base + away * kept.value["rate"]), kept.value["rate"])
     if rate is not None:
         clock.set(clock.now(), rate)
-        remember_clock()
+        store_clock()
 
 
-def forget(rate: float) -> None:
+def reset(rate: float) -> None:
     """Forget every trade and set the clock to real time; merchants, buyers and keys stay."""
     with change():
         with connection.cursor() as cursor:
@@ -71,5 +71,5 @@ def forget(rate: float) -> None:
         Merchant.objects.update(balance=0)
         rules.reset()
         clock.set(real_now(), rate)
-        remember_clock()
+        store_clock()
     requests.clear()

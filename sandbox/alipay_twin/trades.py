@@ -22,7 +22,7 @@ from django.db import transaction
 
 from .accounts import accounts
 from .behaviour import rules
-from .clock import BEIJING, clock, news, stamp
+from .clock import BEIJING, clock, schedule_changed, stamp
 from .models import Buyer, LedgerEntry, Merchant, Refund, Trade, TradeProduct, TradeStatus
 from .money import part, share, yuan
 from .notices import announce
@@ -62,7 +62,7 @@ def request_trade(merchant: Merchant, terms: Terms) -> Trade:
     Until a buyer opens it, the later request wins. Afterwards amount and subject must be the same.
     """
     trade = find(merchant, out_trade_no=terms.out_trade_no)
-    if trade is not None and trade.is_born:
+    if trade is not None and trade.is_opened:
         _refuse_to_reopen(trade, terms)
         trade.notify_url, trade.return_url = terms.notify_url, terms.return_url
         trade.quit_url, trade.charset = terms.quit_url, terms.charset
@@ -138,7 +138,7 @@ def _open(trade: Trade, buyer: Buyer) -> bool:
         raise Refusal("ACQ.TRADE_HAS_SUCCESS")
     if trade.status == TradeStatus.TRADE_CLOSED:
         raise Refusal("ACQ.TRADE_HAS_CLOSE")
-    if trade.is_born:
+    if trade.is_opened:
         if trade.buyer_id != buyer.pk:
             raise Refusal("ACQ.TRADE_BUYER_NOT_MATCH")
         return False
@@ -150,7 +150,7 @@ def _open(trade: Trade, buyer: Buyer) -> bool:
     if trade.expires_at is None:
         trade.expires_at = end_of(now, trade.timeout)
     trade.record(now, "opened", buyer.logon_id)
-    transaction.on_commit(news.set)
+    transaction.on_commit(schedule_changed.set)
     return True
 
 

@@ -41,7 +41,7 @@ def button(request: HttpRequest, action: str) -> HttpResponse:
     try:
         messages.success(request, work(request.POST.dict()))
     except Refusal as refusal:
-        messages.error(request, f"{refusal.sub_code} {refusal.words}")
+        messages.error(request, f"{refusal.sub_code} {refusal.sub_msg}")
     except Problem as problem:
         messages.error(request, problem.detail)
     except ValidationError as invalid:

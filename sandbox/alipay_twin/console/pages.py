@@ -60,12 +60,12 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             | models.Q(subject__icontains=q)
         )
     if status:
-        found = found.filter(status="" if status == "UNBORN" else status)
+        found = found.filter(status="" if status == "NOT_OPENED" else status)
     context = {
         "page_obj": page_of(request, found),
         "q": q,
         "status": status,
-        "statuses": ["UNBORN", *[status.value for status in TradeStatus if status]],
+        "statuses": ["NOT_OPENED", *[status.value for status in TradeStatus if status]],
         "merchants": [MerchantRow(merchant) for merchant in Merchant.objects.order_by("pk")],
         "notices": [NoticeRow(notice) for notice in some_notices().order_by("-pk")[:5]],
         "requests": requests.last(10),
@@ -88,8 +88,8 @@ def trade_page(request: HttpRequest, app_id: str, out_trade_no: str) -> HttpResp
         "notices": [NoticeRow(notice) for notice in some_notices().filter(trade=trade)],
         "requests": [entry for entry in requests.last() if entry.out_trade_no == out_trade_no][:25],
         "cashier_url": f"/cashier/{trade.token}/",
-        "can_open": trade.status == TradeStatus.UNBORN,
-        "can_pay": trade.status in (TradeStatus.UNBORN, TradeStatus.WAIT_BUYER_PAY),
+        "can_open": trade.status == TradeStatus.NOT_OPENED,
+        "can_pay": trade.status in (TradeStatus.NOT_OPENED, TradeStatus.WAIT_BUYER_PAY),
         "can_refund": trade.status == TradeStatus.TRADE_SUCCESS,
         "left": yuan(trade.total - trade.refunded),
         "merchant_address": merchant_address(trade),

@@ -28,7 +28,7 @@ class AttemptRow:
         self.body, self.error = attempt.body, attempt.error
         self.milliseconds = attempt.milliseconds
         self.is_success = attempt.status == 200 and attempt.body == "success"
-        fields = notices.unsealed(notice, attempt.at)
+        fields = notices.unsigned_fields(notice, attempt.at)
         self.string_signed = wire.message_string(fields)
 
 

@@ -40,7 +40,7 @@ def problem(request: HttpRequest, problem: Problem) -> HttpResponse:
 
 
 def refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    return problem_response(409, "Alipay refuses", refusal.words, sub_code=refusal.sub_code)
+    return problem_response(409, "Alipay refuses", refusal.sub_msg, sub_code=refusal.sub_code)
 
 
 def invalid(request: HttpRequest, invalid: ValidationError) -> HttpResponse:

@@ -65,7 +65,7 @@ def error_page(request: HttpRequest, refusal: Refusal, string: str = "") -> Http
     context = {
         "code": refusal.sub_code.partition(".")[2] or refusal.sub_code,
         "sub_code": refusal.sub_code,
-        "reason": html.unescape(refusal.words),
+        "reason": html.unescape(refusal.sub_msg),
         "string": string if refusal.sub_code == "isv.invalid-signature" else "",
     }
     return render(request, "alipay_twin/gateway_error.html", context)

@@ -116,7 +116,7 @@ def check_signature(call: Call) -> None:
     raise Refusal(
         "isv.invalid-signature",
         code="40002",
-        words="验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配，"
+        sub_msg="验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配，"
         "请确认charset参数放在了URL查询字符串中，"
         f"网关生成的验签字符串为：{html.escape(texts[0])}",
     )

@@ -72,7 +72,7 @@ def query(call: Call) -> dict[str, Any]:
 
 def trade_fields(trade: Trade) -> dict[str, Any]:
     """What ``alipay.trade.query`` tells of a trade."""
-    buyer = trade.owner
+    buyer = trade.opened_by
     amount = trade.total_amount
     if rules.behaviour.amounts_in_query == "zero" or not trade.is_paid:
         amount = "0.00"
@@ -143,7 +143,7 @@ def refund(call: Call) -> dict[str, Any]:
             reason=reason,
             operator_id=operator_id,
         )
-    buyer = trade.owner
+    buyer = trade.opened_by
     answer: dict[str, Any] = {
         **SUCCESS,
         "trade_no": trade.trade_no,
@@ -201,7 +201,7 @@ def _found(call: Call) -> Trade:
     if not trade_no and not out_trade_no:
         raise bad_parameter("out_trade_no")
     trade = trades.find(call.app, out_trade_no=out_trade_no, trade_no=trade_no)
-    if trade is None or trade.status == TradeStatus.UNBORN:
+    if trade is None or trade.status == TradeStatus.NOT_OPENED:
         raise Refusal("ACQ.TRADE_NOT_EXIST")
     return trade
 

@@ -49,13 +49,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Memory",
-            fields=[
-                ("name", models.CharField(max_length=32, primary_key=True, serialize=False)),
-                ("value", models.JSONField()),
-            ],
-        ),
-        migrations.CreateModel(
             name="Merchant",
             fields=[
                 (
@@ -98,13 +91,20 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                ("rung", models.PositiveSmallIntegerField(default=0)),
+                ("retries", models.PositiveSmallIntegerField(default=0)),
                 ("copies", models.PositiveSmallIntegerField(default=0)),
                 ("due_at", models.DateTimeField(null=True)),
             ],
             options={
                 "ordering": ["id"],
             },
+        ),
+        migrations.CreateModel(
+            name="StoredValue",
+            fields=[
+                ("name", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("value", models.JSONField()),
+            ],
         ),
         migrations.CreateModel(
             name="BillLink",

@@ -56,7 +56,7 @@ def prepare(given: argparse.Namespace, keys: Path) -> None:
             Buyer.objects.get_or_create(logon_id=logon_id, defaults={"user_id": user_id})
         faults.load()
         rules.load(Behaviour(ladder=given.ladder))
-        state.recall_clock(given.time_scale)
+        state.load_clock(given.time_scale)
 
 
 def serve(given: argparse.Namespace, *, keys: Path, data: Path) -> None:
