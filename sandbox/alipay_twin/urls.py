@@ -2,7 +2,8 @@
 
 from django.urls import include, path
 
-from . import bills, cashier
+from . import cashier
+from .bills import links
 from .console import buttons, pages
 from .control.api import api
 from .gateway.views import gateway
@@ -18,7 +19,7 @@ urlpatterns = [
     path("cashier/<str:token>/done/", cashier.done, name="cashier_done"),
     path("cashier/<str:token>/status/", cashier.status, name="cashier_status"),
     path("cashier/<str:token>/qr.svg", cashier.qr, name="cashier_qr"),
-    path("bills/downloadBillFile.resource", bills.download),
+    path("bills/downloadBillFile.resource", links.download),
     path("control/", api.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", pages.dashboard, name="dashboard"),

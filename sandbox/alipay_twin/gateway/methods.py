@@ -7,8 +7,9 @@ from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 
-from .. import bills, trades
+from .. import trades
 from ..behaviour import rules
+from ..bills import links
 from ..clock import stamp
 from ..models import Trade, TradeProduct, TradeStatus
 from ..notices import open_id
@@ -191,8 +192,8 @@ def refund_query(call: Call) -> dict[str, Any]:
 
 
 def bill(call: Call) -> dict[str, Any]:
-    link = bills.link(call.app, call.text("bill_type", 32), call.text("bill_date", 10))
-    return {**SUCCESS, "bill_download_url": f"{call.address}{bills.address(link)}"}
+    link = links.make_link(call.app, call.text("bill_type", 32), call.text("bill_date", 10))
+    return {**SUCCESS, "bill_download_url": f"{call.address}{links.address(link)}"}
 
 
 def _found(call: Call) -> Trade:

@@ -1,38 +1,21 @@
-"""Bills: a link good for thirty seconds, behind it a zip of two CSV files.
-
-    trade         every payment and refund of the day, by the time it was completed
-    signcustomer  every movement on the merchant's account
-
-Everything is GBK, the names inside the zip too. A day's bill is there the next morning, a month's
-on the third of the next month, and only if anything happened.
-"""
+"""What is in a bill: a zip of two CSV files, all of it GBK."""
 
 from __future__ import annotations
 
 import csv
 import io
-import secrets
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from urllib.parse import urlencode
+from datetime import datetime
 
-from django.db.models import QuerySet, Sum
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.db.models import Sum
 
-from .behaviour import rules
-from .clock import BEIJING, clock, stamp
-from .models import BillLink, LedgerEntry, Merchant, Refund, Trade
-from .money import yuan
-from .refusals import Refusal
-from .state import change
-
-LINK_LIVES = timedelta(seconds=30)
-FIRST_DAY = date(2016, 1, 1)
-OTHER_TYPES = {"merchant_act", "trade_zft_merchant", "zft_acc", "settlementMerge"}
+from ..behaviour import rules
+from ..clock import BEIJING, clock, stamp
+from ..models import Merchant, Trade
+from ..money import yuan
+from .period import Period, entries, payments, refunds
 
 DETAIL_COLUMNS = (
     "支付宝交易号,商户订单号,业务类型,商品名称,创建时间,完成时间,门店编号,门店名称,操作员,终端号,"
@@ -51,129 +34,13 @@ ACCOUNT_COLUMNS = (
 ACCOUNT_SUMMARY_COLUMNS = "类型,收入笔数,收入金额（+元）,支出笔数,支出金额（-元）,总金额（元）"
 
 
-# -- the link --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Period:
-    """A day or a month, in Beijing."""
-
-    start: datetime
-    end: datetime
-    name: str  # 20260102 or 202601
-
-    @property
-    def is_day(self) -> bool:
-        return len(self.name) == 8
-
-
-def period(text: str) -> Period | None:
-    """Read ``yyyy-MM-dd`` or ``yyyy-MM``."""
-    try:
-        first = date.fromisoformat(text if len(text) == 10 else f"{text}-01")
-    except ValueError:
-        return None
-    if len(text) not in (7, 10) or text.count("-") != len(text) // 5:
-        return None
-    after = first + timedelta(days=1 if len(text) == 10 else 32)
-    if len(text) == 7:
-        after = after.replace(day=1)
-    return Period(_midnight(first), _midnight(after), text.replace("-", ""))
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), BEIJING)
-
-
-def link(merchant: Merchant, bill_type: str, bill_date: str) -> BillLink:
-    """Make a link to a bill that exists."""
-    span = period(bill_date)
-    if bill_type in OTHER_TYPES:
-        raise refused("TYPE_NOT_SUPPORTED")
-    if bill_type not in ("trade", "signcustomer") or span is None:
-        raise refused("INVAILID_ARGUMENTS")
-    if span.start.date() < FIRST_DAY:
-        raise refused("BILL_DATE_BEFORE_REGISTRATION")
-    now = clock.now()
-    if now < ready_at(span) or not rules.behaviour.bills or is_empty(merchant, bill_type, span):
-        raise refused("BILL_NOT_EXIST")
-    with change():
-        BillLink.objects.filter(issued_at__lt=now - LINK_LIVES).delete()
-        return BillLink.objects.create(
-            token=secrets.token_hex(16),
-            merchant=merchant,
-            bill_type=bill_type,
-            bill_date=bill_date,
-            issued_at=now,
-        )
-
-
-def refused(name: str) -> Refusal:
-    return Refusal(f"{rules.behaviour.bill_error_prefix}{name}")
-
-
-def ready_at(span: Period) -> datetime:
-    """A day's bill is made the next morning, a month's on the third."""
-    hour, minute = map(int, rules.behaviour.bill_ready_at.split(":"))
-    wait = timedelta(days=0 if span.is_day else 2, hours=hour, minutes=minute)
-    return span.end + wait
-
-
-def is_empty(merchant: Merchant, bill_type: str, span: Period) -> bool:
-    if bill_type == "signcustomer":
-        return not _entries(merchant, span).exists()
-    return not (_payments(merchant, span).exists() or _refunds(merchant, span).exists())
-
-
-def address(link: BillLink) -> str:
-    """The path and query of a link, in the manner of Alipay's bill centre."""
-    day = link.bill_date.replace("-", "")
-    account = _account(link.merchant)
-    return "/bills/downloadBillFile.resource?" + urlencode(
-        {
-            "bizType": "trade" if link.bill_type == "trade" else "fnd",
-            "userId": account,
-            "fileType": "csv.zip",
-            "bizDates": day,
-            "downloadFileName": f"{account}_{day}.csv.zip",
-            "fileId": f"/{link.bill_type}/{account}/{day}.csv.zip",
-            "timestamp": int(link.issued_at.timestamp() * 1000),
-            "token": link.token,
-        }
-    )
-
-
-def _account(merchant: Merchant) -> str:
+def account_number(merchant: Merchant) -> str:
     return f"{merchant.seller_id}0156"
-
-
-@require_GET
-def download(request: HttpRequest) -> HttpResponse:
-    """Hand out the bill, once, in time; otherwise the page that says it is too late."""
-    token = request.GET.get("token", "")
-    with change():
-        found = BillLink.objects.select_related("merchant").filter(token=token).first()
-        if found is not None:
-            found.delete()
-    if found is None or clock.now() > found.issued_at + LINK_LIVES:
-        return render(request, "alipay_twin/bill_timeout.html")
-    span = period(found.bill_date)
-    if span is None:
-        return render(request, "alipay_twin/bill_timeout.html")
-    name = f"{_account(found.merchant)}_{span.name}.csv.zip"
-    return HttpResponse(
-        bill(found.merchant, found.bill_type, span),
-        content_type="application/zip",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
-# -- the files -------------------------------------------------------------------------------------
 
 
 def bill(merchant: Merchant, bill_type: str, span: Period) -> bytes:
     """The zip."""
-    account = f"{_account(merchant)}_{span.name}"
+    account = f"{account_number(merchant)}_{span.name}"
     if bill_type == "trade":
         files = {
             f"{account}_业务明细.csv": detail(merchant, span),
@@ -208,7 +75,7 @@ class Sheet:
         self._text = io.StringIO(newline="")
         self._csv = csv.writer(self._text, lineterminator=self._newline)
         self.comment(f"支付宝{title}查询")
-        self.comment(f"账号：[{_account(merchant)}]")
+        self.comment(f"账号：[{account_number(merchant)}]")
         self.comment(f"起始日期：[{_day(span.start)}]   终止日期：[{_day(span.end)}]")
 
     def comment(self, text: str) -> None:
@@ -245,7 +112,7 @@ def detail(merchant: Merchant, span: Period) -> str:
     for line in _lines(merchant, span):
         sheet.row(line.cells)
     sheet.ruler("业务明细列表结束")
-    paid, back = _payments(merchant, span), _refunds(merchant, span)
+    paid, back = payments(merchant, span), refunds(merchant, span)
     income = paid.aggregate(sum=Sum("total"))["sum"] or 0
     outgo = back.aggregate(sum=Sum("amount"))["sum"] or 0
     sheet.comment(f"交易合计：{paid.count()}笔，商家实收共{yuan(income)}元，商家优惠共0.00元")
@@ -297,7 +164,7 @@ class Line:
 def _lines(merchant: Merchant, span: Period) -> Iterator[Line]:
     paid = [
         Line(trade.paid_at, trade, trade.total, -trade.fee, remark=trade.extras.get("body", ""))
-        for trade in _payments(merchant, span).select_related("buyer")
+        for trade in payments(merchant, span).select_related("buyer")
         if trade.paid_at is not None
     ]
     back = [
@@ -310,7 +177,7 @@ def _lines(merchant: Merchant, span: Period) -> Iterator[Line]:
             refund.operator_id,
             refund.reason,
         )
-        for refund in _refunds(merchant, span).select_related("trade__buyer")
+        for refund in refunds(merchant, span).select_related("trade__buyer")
     ]
     yield from sorted(paid + back, key=lambda line: line.at)
 
@@ -352,7 +219,7 @@ def account_detail(merchant: Merchant, span: Period) -> str:
     sheet.head(ACCOUNT_COLUMNS)
     income: list[int] = []
     outgo: list[int] = []
-    for entry in _entries(merchant, span).select_related("trade__buyer"):
+    for entry in entries(merchant, span).select_related("trade__buyer"):
         (income if entry.amount > 0 else outgo).append(entry.amount)
         trade = entry.trade
         sheet.row(
@@ -383,7 +250,7 @@ def account_summary(merchant: Merchant, span: Period) -> str:
     sheet.ruler("账务汇总列表")
     sheet.head(ACCOUNT_SUMMARY_COLUMNS)
     kinds: dict[str, list[int]] = {}
-    for kind, amount in _entries(merchant, span).values_list("kind", "amount"):
+    for kind, amount in entries(merchant, span).values_list("kind", "amount"):
         kinds.setdefault(kind, []).append(amount)
     for kind, amounts in kinds.items():
         sheet.row([kind, *_movements(amounts)])
@@ -396,19 +263,3 @@ def _movements(amounts: list[int]) -> list[object]:
     income = [amount for amount in amounts if amount > 0]
     outgo = [amount for amount in amounts if amount < 0]
     return [len(income), yuan(sum(income)), len(outgo), yuan(sum(outgo)), yuan(sum(amounts))]
-
-
-def _payments(merchant: Merchant, span: Period) -> QuerySet[Trade]:
-    return Trade.objects.filter(
-        merchant=merchant, paid_at__gte=span.start, paid_at__lt=span.end
-    ).order_by("paid_at", "pk")
-
-
-def _refunds(merchant: Merchant, span: Period) -> QuerySet[Refund]:
-    return Refund.objects.filter(
-        trade__merchant=merchant, at__gte=span.start, at__lt=span.end
-    ).order_by("at", "pk")
-
-
-def _entries(merchant: Merchant, span: Period) -> QuerySet[LedgerEntry]:
-    return LedgerEntry.objects.filter(merchant=merchant, at__gte=span.start, at__lt=span.end)
