@@ -56,14 +56,14 @@ def with_trade(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
 @with_trade
 def cashier(request: HttpRequest, trade: Trade) -> HttpResponse:
     """The page of this trade as it stands now."""
-    if trade.is_paid and buyer_here(request, trade):
+    if trade.is_paid and logged_in_buyer(request, trade):
         return SeeOther(f"/cashier/{trade.token}/done/")
     return page(request, trade)
 
 
 def page(request: HttpRequest, trade: Trade, *, error: str = "", status: int = 200) -> HttpResponse:
     """Show what the buyer can do next."""
-    buyer = buyer_here(request, trade)
+    buyer = logged_in_buyer(request, trade)
     now = clock.now()
     ends = [end for end in (trade.expires_at, trade.scan_before) if end is not None]
     if trade.is_opened:
@@ -114,7 +114,7 @@ def login(request: HttpRequest, trade: Trade) -> HttpResponse:
 @with_trade
 def pay(request: HttpRequest, trade: Trade) -> HttpResponse:
     """The buyer confirms."""
-    buyer = buyer_here(request, trade)
+    buyer = logged_in_buyer(request, trade)
     if buyer is None:
         return SeeOther(f"/cashier/{trade.token}/")
     if request.POST.get("password") != buyer.password:
@@ -197,7 +197,7 @@ def scan(request: HttpRequest) -> HttpResponse:
     )
 
 
-def buyer_here(request: HttpRequest, trade: Trade) -> Buyer | None:
+def logged_in_buyer(request: HttpRequest, trade: Trade) -> Buyer | None:
     """Who has logged in at this trade's cashier in this browser."""
     pk = request.session.get("buyers", {}).get(trade.token)
     return trade.buyer if pk is not None and trade.buyer_id == pk else None

@@ -22,12 +22,12 @@ from ..money import yuan
 from ..problems import Problem
 from ..requestlog import requests
 from ..server.options import options
-from .rows import MerchantRow, NoticeRow, setting_fields, some_notices
+from .rows import MerchantRow, NoticeRow, notices_with_attempts, setting_fields
 
 PAGE_SIZE = 25
 
 
-def base(request: HttpRequest) -> dict[str, Any]:
+def page_context(request: HttpRequest) -> dict[str, Any]:
     """What every page shows: the clock, what is set to go wrong, where to call."""
     return {
         "now": clock.now(),
@@ -44,7 +44,7 @@ def base(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def page_of(request: HttpRequest, rows: models.QuerySet[Any]) -> Page[Any]:
+def paginated(request: HttpRequest, rows: models.QuerySet[Any]) -> Page[Any]:
     return Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
 
 
@@ -62,15 +62,15 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     if status:
         found = found.filter(status="" if status == "NOT_OPENED" else status)
     context = {
-        "page_obj": page_of(request, found),
+        "page_obj": paginated(request, found),
         "q": q,
         "status": status,
         "statuses": ["NOT_OPENED", *[status.value for status in TradeStatus if status]],
         "merchants": [MerchantRow(merchant) for merchant in Merchant.objects.order_by("pk")],
-        "notices": [NoticeRow(notice) for notice in some_notices().order_by("-pk")[:5]],
+        "notices": [NoticeRow(notice) for notice in notices_with_attempts().order_by("-pk")[:5]],
         "requests": requests.last(10),
     }
-    return render(request, "alipay_twin/dashboard.html", base(request) | context)
+    return render(request, "alipay_twin/dashboard.html", page_context(request) | context)
 
 
 @require_GET
@@ -85,7 +85,7 @@ def trade_page(request: HttpRequest, app_id: str, out_trade_no: str) -> HttpResp
         "trade": trade,
         "history": trade.events,
         "refunds": trade.refunds.all(),
-        "notices": [NoticeRow(notice) for notice in some_notices().filter(trade=trade)],
+        "notices": [NoticeRow(notice) for notice in notices_with_attempts().filter(trade=trade)],
         "requests": [entry for entry in requests.last() if entry.out_trade_no == out_trade_no][:25],
         "cashier_url": f"/cashier/{trade.token}/",
         "can_open": trade.status == TradeStatus.NOT_OPENED,
@@ -97,7 +97,7 @@ def trade_page(request: HttpRequest, app_id: str, out_trade_no: str) -> HttpResp
         "return_address": notices.return_address(trade) if signed else "",
         "forged": notices.forged_fields(actions.forged_trade(out_trade_no, app_id)),
     }
-    return render(request, "alipay_twin/trade.html", base(request) | context)
+    return render(request, "alipay_twin/trade.html", page_context(request) | context)
 
 
 def has_return(trade: Trade) -> bool:
@@ -108,22 +108,24 @@ def has_return(trade: Trade) -> bool:
 def notices_page(request: HttpRequest) -> HttpResponse:
     """Notices with every attempt and the merchant's exact answer."""
     state = request.GET.get("state", "")
-    found = some_notices().order_by("-pk")
-    page = page_of(request, found.filter(state=state) if state else found)
+    found = notices_with_attempts().order_by("-pk")
+    page = paginated(request, found.filter(state=state) if state else found)
     context = {
         "page_obj": page,
         "notices": [NoticeRow(notice) for notice in page],
         "state": state,
         "states": [state.value for state in Notice.State],
     }
-    return render(request, "alipay_twin/notices.html", base(request) | context)
+    return render(request, "alipay_twin/notices.html", page_context(request) | context)
 
 
 @require_GET
 def requests_page(request: HttpRequest) -> HttpResponse:
     """The last gateway requests with their verdicts, and the strings that were signed."""
     return render(
-        request, "alipay_twin/requests.html", base(request) | {"requests": requests.last(100)}
+        request,
+        "alipay_twin/requests.html",
+        page_context(request) | {"requests": requests.last(100)},
     )
 
 
@@ -138,4 +140,4 @@ def settings_page(request: HttpRequest) -> HttpResponse:
         "setting_fields": setting_fields(rules.behaviour, rules.defaults),
         "triggers": rules.behaviour.notify_triggers,
     }
-    return render(request, "alipay_twin/settings.html", base(request) | context)
+    return render(request, "alipay_twin/settings.html", page_context(request) | context)

@@ -15,7 +15,7 @@ from ..models import Attempt, Merchant, Notice
 from ..money import yuan
 
 
-def some_notices() -> models.QuerySet[Notice]:
+def notices_with_attempts() -> models.QuerySet[Notice]:
     rows = Notice.objects.select_related("trade__merchant", "trade__buyer")
     return rows.prefetch_related("attempts").order_by("pk")
 

@@ -73,7 +73,7 @@ def error_page(request: HttpRequest, refusal: Refusal, string: str = "") -> Http
 
 def error_fields(call: Call, refusal: Refusal) -> dict[str, Any]:
     """What some methods add to their refusals."""
-    echo = {"out_trade_no": seen} if (seen := str(call.biz.get("out_trade_no") or "")) else {}
+    echo = {"out_trade_no": number} if (number := str(call.biz.get("out_trade_no") or "")) else {}
     if call.method == "alipay.trade.query":
         nothing = ("buyer_pay_amount", "invoice_amount", "point_amount", "receipt_amount")
         return {**echo, **dict.fromkeys(nothing, "0.00")}

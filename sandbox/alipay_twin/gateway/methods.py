@@ -67,7 +67,7 @@ def qr_code(trade: Trade, address: str) -> str:
 
 
 def query(call: Call) -> dict[str, Any]:
-    trade = _found(call)
+    trade = _find_trade(call)
     return {**SUCCESS, **trade_fields(trade)}
 
 
@@ -106,7 +106,7 @@ def buyer_fields(user_id: str) -> dict[str, str]:
 
 def close(call: Call) -> dict[str, Any]:
     with change():
-        trade = _found(call)
+        trade = _find_trade(call)
         trades.close(trade, why="closed")
     return {**SUCCESS, "trade_no": trade.trade_no, "out_trade_no": trade.out_trade_no}
 
@@ -114,7 +114,7 @@ def close(call: Call) -> dict[str, Any]:
 def cancel(call: Call) -> dict[str, Any]:
     with change():
         try:
-            trade = _found(call)
+            trade = _find_trade(call)
         except Refusal as refusal:
             if refusal.sub_code != "ACQ.TRADE_NOT_EXIST":
                 raise
@@ -136,7 +136,7 @@ def refund(call: Call) -> dict[str, Any]:
     operator_id = call.text("operator_id", 30)
     amount = call.amount("refund_amount")
     with change():
-        trade = _found(call)
+        trade = _find_trade(call)
         made, moved = trades.refund(
             trade,
             amount=amount,
@@ -156,7 +156,7 @@ def refund(call: Call) -> dict[str, Any]:
         "gmt_refund_pay": stamp(made.at),
         "send_back_fee": made.refund_amount if moved else "0.00",
     }
-    if "refund_detail_item_list" in _options(call):
+    if "refund_detail_item_list" in _query_options(call):
         answer["refund_detail_item_list"] = detail_items(made.refund_amount)
     return answer
 
@@ -168,7 +168,7 @@ def detail_items(amount: str) -> list[dict[str, str]]:
 
 def refund_query(call: Call) -> dict[str, Any]:
     number = call.required("out_request_no")
-    trade = _found(call)
+    trade = _find_trade(call)
     made = trade.refunds.filter(out_request_no=number).first()
     if made is None:
         return dict(SUCCESS)
@@ -183,7 +183,7 @@ def refund_query(call: Call) -> dict[str, Any]:
     }
     if made.reason:
         answer["refund_reason"] = made.reason
-    options = _options(call)
+    options = _query_options(call)
     if "gmt_refund_pay" in options:
         answer["gmt_refund_pay"] = stamp(made.at)
     if "refund_detail_item_list" in options:
@@ -196,7 +196,7 @@ def bill(call: Call) -> dict[str, Any]:
     return {**SUCCESS, "bill_download_url": f"{call.address}{links.address(link)}"}
 
 
-def _found(call: Call) -> Trade:
+def _find_trade(call: Call) -> Trade:
     """The trade that a call is about, if a buyer has opened it."""
     trade_no, out_trade_no = call.text("trade_no"), call.text("out_trade_no")
     if not trade_no and not out_trade_no:
@@ -207,7 +207,7 @@ def _found(call: Call) -> Trade:
     return trade
 
 
-def _options(call: Call) -> list[Any]:
+def _query_options(call: Call) -> list[Any]:
     options = call.biz.get("query_options")
     return options if isinstance(options, list) else []
 
