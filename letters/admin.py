@@ -4,6 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
+from django.template.defaultfilters import linebreaksbr
+from django.utils.html import escape
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -57,8 +59,12 @@ class LetterAdmin(ReadOnly, WithButtons):
 
     @admin.display(description=_("text"))
     def text(self, letter: Letter) -> str:
-        """Show what the letter would say now."""
+        """Show what the letter would say now.
+
+        Whatever a template wrote counts as safe HTML, also a text that no template escaped, and
+        str() does not change that.
+        """
         try:
-            return str(post.message_of(letter).body)
+            return linebreaksbr(escape(post.message_of(letter).body))
         except ObjectDoesNotExist as trouble:
             return str(trouble)

@@ -1,5 +1,6 @@
 """The letters in the admin: to look at, and to send one again."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,10 +9,14 @@ from django.contrib.auth.models import Permission
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 
-from conftest import login, make_order
+from conftest import login, make_order, make_product
 from letters import post
 from letters.models import Letter
+from payments.models.payment import Payment
+from payments.refunds import request_refund
+from payments.tests.test_settle import trade_of
 from products.models import Product
 from users.models import User
 
@@ -39,6 +44,28 @@ def test_the_admin_shows_what_a_letter_says(operators: Client, letter: Letter) -
     assert again(letter) not in page  # it is still on its way
     post.send_what_is_due()
     assert again(letter) in operators.get(f"{LIST}{letter.pk}/change/").content.decode()
+
+
+def test_what_was_typed_into_a_letter_is_text_in_the_admin(
+    operators: Client, operator: User, alice: User
+) -> None:
+    alice.email = "alice@example.com"
+    alice.save()
+    order = make_order(alice, make_product("<script src='/static/a.js'></script>"))
+    payment = Payment.objects.attempt(order)
+    payment.settle(trade_of(payment))
+    refund = request_refund(
+        payment, amount=Decimal("5.00"), by=operator, reason="<form hx-get='/'></form>"
+    )
+    refund.mark_done()
+    post.write_letters()
+    letter = Letter.objects.get(kind="REFUND_DONE")
+
+    page = operators.get(f"{LIST}{letter.pk}/change/").content.decode()
+
+    for markup in ("<script src='/static/a.js'></script>", "<form hx-get='/'></form>"):
+        assert markup not in page
+        assert escape(markup) in page
 
 
 @pytest.mark.parametrize(("status", "rows"), [("WAITING", 1), ("FAILED", 0)])
