@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
-from csp.constants import NONE, SELF
+from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
@@ -105,15 +105,30 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [
+                (
+                    "template_partials.loader.Loader",
+                    [
+                        (
+                            "core.nonces.Loader",
+                            [
+                                "django.template.loaders.filesystem.Loader",
+                                "django.template.loaders.app_directories.Loader",
+                            ],
+                        )
+                    ],
+                )
+            ],
             "context_processors": [
+                "core.nonces.context",
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
             "builtins": [
+                "core.nonces",
                 "core.templatetags.shop",
                 # Django 6 has these tags built in: templates will need no edit then.
                 "template_partials.templatetags.partials",
@@ -306,12 +321,13 @@ ALIPAY_QR = env.bool("ALIPAY_QR", default=False)
 
 
 # What a page may load, and where its forms may lead: Chromium follows a form's redirects, so the
-# way to Alipay's cashier is named here.
+# way to Alipay's cashier is named here. A script runs by its nonce alone (core.nonces).
 
 _gateway = urlsplit(ALIPAY_GATEWAY_URL)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
+        "script-src": [NONCE],
         "img-src": [SELF, "data:"],
         "object-src": [NONE],
         "base-uri": [NONE],

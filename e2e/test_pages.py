@@ -74,6 +74,25 @@ def test_search_and_filter_follow_the_typing(page: Page, house: House) -> None:
     expect(page.locator("#results a[href^='/products/']")).to_have_count(everything)
 
 
+def test_the_scripts_of_a_page_that_was_kept_run(page: Page) -> None:
+    """A page and the nonce in its policy belong together, however it comes back."""
+    page.goto("/")
+    page.fill("input[name=q]", "Longjing")
+    expect(page).to_have_url(re.compile("q=Longjing"))
+    page.goto("/users/login/")
+
+    page.go_back()  # from the browser's own memory
+    expect(page.locator("[data-theme-switch]").first).to_be_visible()
+    page.evaluate("sessionStorage.clear(); localStorage.clear()")
+    page.go_back()  # htmx asks for the page anew, and puts in its body
+    expect(page).to_have_url(re.compile("/$"))
+
+    expect(page.locator("[data-theme-switch]").first).to_be_visible()
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.locator("[data-theme-switch]").first.click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
 def test_search_without_javascript(new_page: NewPage) -> None:
     page = new_page(java_script_enabled=False)
     page.goto("/")
