@@ -230,8 +230,16 @@ def test_pages_hold_no_inline_script_or_style(at_the_cashier: Buyer) -> None:
     answer = at_the_cashier.opener.open(at_the_cashier.address + "/")
     page = answer.read().decode()
 
-    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    (nonce,) = re.findall(r"script-src 'nonce-([^']+)'", policy)
+    scripts = re.findall(r"<script[^>]*>", page)
+    assert [f'nonce="{nonce}"' in script for script in scripts] == [True, True]
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]* src=)", page)
-    assert json.loads('{"includeIndicatorStyles": false}') == json.loads(
-        re.search(r"htmx-config\" content='([^']*)'", page)[1]  # type: ignore[index]
-    )
+    config = json.loads(re.search(r"htmx-config\" content='([^']*)'", page)[1])  # type: ignore[index]
+    assert config == {
+        "includeIndicatorStyles": False,
+        "allowEval": False,
+        "allowScriptTags": False,
+        "selfRequestsOnly": True,
+    }

@@ -57,6 +57,12 @@ def test_answer_is_told_as_alipay_tells_it(merchant: Merchant) -> None:
     assert headers["trace_id"]
 
 
+def test_what_a_merchant_wrote_does_not_become_a_page(merchant: Merchant) -> None:
+    _, headers, _ = merchant.send(merchant.parameters(QUERY, {"out_trade_no": "<form>"}))
+
+    assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+
+
 def test_extra_parameters_are_signed_too(merchant: Merchant) -> None:
     biz = {"out_trade_no": "x"}
 

@@ -41,7 +41,11 @@ def _response(text: str, charset: str) -> HttpResponse:
     return HttpResponse(
         text.encode(charset, "replace"),
         content_type=f"{rules.behaviour.content_type};charset={name}",
-        headers={"trace_id": secrets.token_hex(16)},
+        # Alipay calls it HTML; what a merchant wrote must not become a page of this sandbox.
+        headers={
+            "trace_id": secrets.token_hex(16),
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+        },
     )
 
 
