@@ -133,3 +133,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome: Any = yield
     if outcome.get_result().when == "call":
         item.report = outcome.get_result()  # type: ignore[attr-defined]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the attacks come last: they leave the demo in a mess."""
+    items.sort(key=lambda item: "attacks" in item.path.parts)
