@@ -4,7 +4,7 @@ console      what is said to the person at the terminal
 paths        where things are
 environment  the settings of what is started
 processes    one that runs to its end, one that cannot outlive us; supervisor is its guard
-bootstrap    .venv, the locked libraries, the compiled translations
+bootstrap    .venv, the libraries of two locks, the compiled translations
 demo         `run.py demo` and `run.py manage`
 testing      `run.py test`; browser finds it a Chromium
 checks       `run.py check`

@@ -8,26 +8,35 @@ from pathlib import Path
 
 from tools.console import Trouble, say
 from tools.environment import tools_environment
-from tools.paths import LOCK, PYTHON, ROOT, VENV
+from tools.paths import PYTHON, ROOT, VENV
 from tools.processes import captured, last_line, manage
 
+# What a shop and its demo run on, and what tests and checks need beside it.
+RUNTIME = ROOT / "requirements.txt"
+DEVELOPMENT = ROOT / "requirements-dev.txt"
 
-def bootstrap() -> None:
-    """Make .venv, the libraries and the compiled translations what they should be."""
-    wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    # Written last: a venv without it is half-made, by an interrupted run.
-    stamp = VENV / "guitai-lock"
-    made = stamp.is_file() and Path(PYTHON).exists()
-    if not made:
+
+def bootstrap(*locks: Path) -> None:
+    """Make .venv, these locks' libraries and the compiled translations what they should be."""
+    # Written last: a venv without that of the runtime is half-made, by an interrupted run.
+    if not stamp_of(RUNTIME).is_file() or not Path(PYTHON).exists():
         make_venv()
-    if not made or stamp.read_text() != wanted:
-        stamp.unlink(missing_ok=True)
-        install_libraries()
-        stamp.write_text(wanted)
+    for lock in locks:
+        stamp = stamp_of(lock)
+        wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+        if not stamp.is_file() or stamp.read_text() != wanted:
+            stamp.unlink(missing_ok=True)
+            install_libraries(lock)
+            stamp.write_text(wanted)
 
     catalogues = [*ROOT.glob("locale/*/*/*.po"), *ROOT.glob("sandbox/*/locale/*/*/*.po")]
     if any(is_older(po.with_suffix(".mo"), po) for po in catalogues):
         manage("Compiling the translations", "translations", "compile", env=tools_environment())
+
+
+def stamp_of(lock: Path) -> Path:
+    """Return the file that holds the hash of a lock whose libraries are installed."""
+    return VENV / f"{lock.stem}.sha256"
 
 
 def make_venv() -> None:
@@ -45,11 +54,11 @@ def make_venv() -> None:
         raise Trouble(f"Could not make {VENV}: {last_line(output)}")
 
 
-def install_libraries() -> None:
-    say("Installing the libraries into .venv (a minute or two, once) ...")
+def install_libraries(lock: Path) -> None:
+    say(f"Installing the libraries of {lock.name} into .venv (a minute, once) ...")
     pip = [PYTHON, "-m", "pip", "install", "--require-hashes", "--disable-pip-version-check"]
     code, output = captured(
-        [*pip, "--no-input", "--retries", "2", "-r", str(LOCK)],
+        [*pip, "--no-input", "--retries", "2", "-r", str(lock)],
         env={**os.environ, "PIP_USER": "0", "PYTHONUTF8": "1"},
     )
     if code:

@@ -4,7 +4,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools.bootstrap import bootstrap
+from tools.bootstrap import DEVELOPMENT, RUNTIME, bootstrap
 from tools.console import say
 from tools.environment import environment, sqlite_url, tools_environment
 from tools.paths import PYTHON, ROOT, SANDBOX, SHOP, WINDOWS
@@ -29,7 +29,7 @@ alipays_public = alipays.public_key().public_bytes(form.Encoding.PEM, public)
 
 def check() -> int:
     """Run every check, say which failed and why, and return 1 if any did."""
-    bootstrap()
+    bootstrap(RUNTIME, DEVELOPMENT)
     say()
     with tempfile.TemporaryDirectory(prefix="guitai-") as folder:
         run([PYTHON, "-c", KEYS, folder], env=environment())

@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.bootstrap import bootstrap
+from tools.bootstrap import RUNTIME, bootstrap
 from tools.console import Trouble, say
 from tools.environment import environment, sqlite_url
-from tools.paths import LOCK, PYTHON, ROOT, SANDBOX, WINDOWS
+from tools.paths import PYTHON, ROOT, SANDBOX, WINDOWS
 from tools.processes import Supervised, ended_afterwards, manage, raise_if_ended, run, wait_until
 
 
@@ -27,7 +27,7 @@ def demo(*, port: int, sandbox_port: int, data: Path) -> int:
     supervised: list[Supervised] = []
     try:
         with lock_of(data), ended_afterwards(supervised):
-            bootstrap()
+            bootstrap(RUNTIME)
             accounts = open_shop(supervised, port=port, sandbox_port=sandbox_port, data=data)
             say()
             say(f"Shop ready at http://127.0.0.1:{port}")
@@ -107,7 +107,7 @@ def manage_demo(command: list[str], *, port: int, sandbox_port: int, data: Path)
     """Run a command of manage.py with the demo's settings, and return its exit code."""
     if not (data / "secret_key").is_file():
         raise Trouble(f"There is no demo in {data} yet: `run.py demo` makes one.")
-    bootstrap()
+    bootstrap(RUNTIME)
     env = demo_environment(port=port, sandbox_port=sandbox_port, data=data)
     return run([PYTHON, "manage.py", *command], env=env)
 
@@ -184,7 +184,7 @@ def secret_key(file: Path) -> str:
 
 def collect_static_files(data: Path, env: dict[str, str]) -> None:
     """Run collectstatic, unless nothing has changed since it ran."""
-    print_of_files = hashlib.sha256(LOCK.read_bytes() + (ROOT / "core/settings.py").read_bytes())
+    print_of_files = hashlib.sha256(RUNTIME.read_bytes() + (ROOT / "core/settings.py").read_bytes())
     for file in sorted(ROOT.glob("*/static/**/*")):
         print_of_files.update(f"{file} {file.stat().st_mtime_ns}".encode())
     stamp = data / "static-stamp"

@@ -5,7 +5,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-LOCK = ROOT / "requirements.txt"
 SANDBOX = ROOT / "sandbox"
 SHOP = ["core", "users", "products", "orders", "payments", "books", "letters", "desk"]
 WINDOWS = sys.platform == "win32"

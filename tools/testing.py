@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tools.bootstrap import bootstrap
+from tools.bootstrap import DEVELOPMENT, RUNTIME, bootstrap
 from tools.browser import browser
 from tools.console import say
 from tools.environment import environment, sqlite_url, tools_environment
@@ -42,7 +42,7 @@ def test(arguments: list[str]) -> int:
     options, in_apps, in_browser = parted(arguments)
     everything = not in_apps and not in_browser
 
-    bootstrap()
+    bootstrap(RUNTIME, DEVELOPMENT)
     with tempfile.TemporaryDirectory(prefix="guitai-", ignore_cleanup_errors=True) as folder:
         tests = Tests(Path(folder), options)
         chromium = browser() if everything or in_browser else ""

@@ -1,8 +1,11 @@
 """What stops the making of .venv is told in one clear sentence."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from tools.bootstrap import make_venv
+from tools.bootstrap import DEVELOPMENT, RUNTIME, make_venv
 from tools.console import Trouble
 
 
@@ -11,3 +14,21 @@ def test_workshop_names_a_module_that_python_lacks(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(Trouble, match="apt install python3-venv"):
         make_venv()
+
+
+def test_the_two_locks_agree() -> None:
+    runtime, development = (
+        dict(re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(), re.MULTILINE))
+        for lock in (RUNTIME, DEVELOPMENT)
+    )
+
+    shared = runtime.keys() & development.keys()
+
+    assert "django" in shared
+    assert {name: runtime[name] for name in shared} == {name: development[name] for name in shared}
+    assert not {"pytest", "playwright", "mypy"} & runtime.keys()
+
+
+@pytest.mark.parametrize("lock", [RUNTIME, DEVELOPMENT])
+def test_a_lock_names_no_host(lock: Path) -> None:
+    assert "://" not in lock.read_text()
