@@ -3,17 +3,25 @@
 import hashlib
 import importlib.util
 import os
+import re
+import subprocess
 import sys
+import time
 from pathlib import Path
 
-from tools.console import Trouble, say
+from tools.console import Trouble, progress, say
 from tools.environment import tools_environment
 from tools.paths import PYTHON, ROOT, VENV
-from tools.processes import captured, last_line, manage
+from tools.processes import captured, ended_when_interrupted, last_line, manage
 
 # What a shop and its demo run on, and what tests and checks need beside it.
 RUNTIME = ROOT / "requirements.txt"
 DEVELOPMENT = ROOT / "requirements-dev.txt"
+
+# How many pips share the work: each fetches one library after the other.
+PIPS = 2
+# What a pip says when it has found a library.
+FOUND = re.compile(r"^(?:Collecting|Processing|Requirement already satisfied)", re.MULTILINE)
 
 
 def bootstrap(*locks: Path) -> None:
@@ -55,19 +63,44 @@ def make_venv() -> None:
 
 
 def install_libraries(lock: Path) -> None:
-    say(f"Installing the libraries of {lock.name} into .venv (a minute, once) ...")
-    pip = [PYTHON, "-m", "pip", "install", "--require-hashes", "--disable-pip-version-check"]
-    code, output = captured(
-        [*pip, "--no-input", "--retries", "2", "-r", str(lock)],
-        env={**os.environ, "PIP_USER": "0", "PYTHONUTF8": "1"},
-    )
-    if code:
-        log = VENV / "install.log"
-        log.write_text(output, encoding="utf-8")
-        raise Trouble(
-            "Could not install the libraries (is the network reachable?); pip says: "
-            f"{last_line(output, 'ERROR:')} Everything it said is in {log}"
+    """Install a lock's libraries, by several pips: it is complete, so no part needs another."""
+    # A line that is not indented begins the next one.
+    libraries = re.split(r"\n(?=\S)", lock.read_text(encoding="utf-8").rstrip())
+    what = f"Installing {len(libraries)} libraries of {lock.name} into .venv"
+    say(f"{what} (a minute, once) ...")
+    logs = [VENV / f"install-{number}.log" for number in range(PIPS)]
+    pips = [
+        start_pip(libraries[number::PIPS], part=VENV / f"part-{number}.txt", log=log)
+        for number, log in enumerate(logs)
+    ]
+    with ended_when_interrupted(*pips):
+        while any(pip.poll() is None for pip in pips):
+            found = sum(len(FOUND.findall(read(log))) for log in logs)
+            progress(f"{what}: {found} found ...")
+            time.sleep(0.2)
+    progress("")
+    for pip, log in zip(pips, logs, strict=True):
+        if pip.returncode:
+            raise Trouble(
+                "Could not install the libraries (is the network reachable?); pip says: "
+                f"{last_line(read(log), 'ERROR:')} Everything it said is in {log}"
+            )
+
+
+def start_pip(libraries: list[str], *, part: Path, log: Path) -> subprocess.Popen[bytes]:
+    part.write_text("\n".join(libraries) + "\n", encoding="utf-8")
+    options = ["--require-hashes", "--no-deps", "--no-input", "--disable-pip-version-check"]
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [PYTHON, "-m", "pip", "install", *options, "--retries", "2", "-r", str(part)],
+            env={**os.environ, "PIP_USER": "0", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
+
+
+def read(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")
 
 
 def is_older(file: Path, source: Path) -> bool:

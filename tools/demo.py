@@ -58,11 +58,8 @@ def open_shop(supervised: list[Supervised], *, port: int, sandbox_port: int, dat
     folders = ["--keys", str(data / "alipay"), "--data", str(data / "sandbox")]
     options = ["--port", str(sandbox_port), *folders]
     start("sandbox", "-m", "alipay_twin", *options, PYTHONPATH=str(SANDBOX))
+    accounts = prepare_shop(data, env)
     wait_until(lambda: status(sandbox_port, "/"), supervised, seconds=60)
-
-    manage("Preparing the database", "migrate", "--verbosity", "0", env=env)
-    collect_static_files(data, env)
-    accounts = manage("Putting products on the shelves", "demo", env=env)
 
     say("Opening the shop ...")
     # A worker of granian that has died is started anew; one that will not end is killed.
@@ -182,15 +179,27 @@ def secret_key(file: Path) -> str:
     return file.read_text()
 
 
-def collect_static_files(data: Path, env: dict[str, str]) -> None:
-    """Run collectstatic, unless nothing has changed since it ran."""
+def prepare_shop(data: Path, env: dict[str, str]) -> str:
+    """Bring database and static files up to date, fill the shelves, and return the accounts.
+
+    One process does it, as each would spend a second on starting. It does not check the keys:
+    they are the sandbox's, which may not have made them yet.
+    """
+    stamp = data / "static-stamp"
+    static_files = print_of_static_files()
+    is_collected = stamp.exists() and stamp.read_text() == static_files
+    steps = ["--migrate"] if is_collected else ["--migrate", "--collectstatic"]
+    accounts = manage("Preparing the shop", "demo", "--skip-checks", *steps, env=env)
+    stamp.write_text(static_files)
+    return accounts
+
+
+def print_of_static_files() -> str:
+    """Return a hash that changes when collectstatic would write something else."""
     print_of_files = hashlib.sha256(RUNTIME.read_bytes() + (ROOT / "core/settings.py").read_bytes())
     for file in sorted(ROOT.glob("*/static/**/*")):
         print_of_files.update(f"{file} {file.stat().st_mtime_ns}".encode())
-    stamp = data / "static-stamp"
-    if not stamp.exists() or stamp.read_text() != print_of_files.hexdigest():
-        manage("Collecting the static files", "collectstatic", "--noinput", "--clear", env=env)
-        stamp.write_text(print_of_files.hexdigest())
+    return print_of_files.hexdigest()
 
 
 def status(port: int, path: str) -> int:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tools.console import Trouble, say
 from tools.paths import PYTHON, ROOT, WINDOWS
@@ -43,16 +43,23 @@ def captured(
         encoding="utf-8",
         errors="replace",
     )
-    try:
+    with ended_when_interrupted(process):
         printed = process.communicate()[0]
-    except KeyboardInterrupt as interrupt:
-        # Of Ctrl-C it knows already, as every process of the terminal does.
-        end_patiently(process, patience=0 if isinstance(interrupt, Terminated) else GRACE)
-        raise
     return process.returncode, printed or ""
 
 
-def end_patiently(process: subprocess.Popen[str], *, patience: float) -> None:
+@contextlib.contextmanager
+def ended_when_interrupted(*processes: subprocess.Popen[Any]) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        # Of Ctrl-C they know already, as every process of the terminal does.
+        for process in processes:
+            end_patiently(process, patience=0 if isinstance(interrupt, Terminated) else GRACE)
+        raise
+
+
+def end_patiently(process: subprocess.Popen[Any], *, patience: float) -> None:
     """Give a process time to end, then ask it to, and at last end it."""
 
     def ask() -> None:

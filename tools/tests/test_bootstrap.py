@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import bootstrap
 from tools.bootstrap import DEVELOPMENT, RUNTIME, make_venv
 from tools.console import Trouble
 
@@ -32,3 +33,23 @@ def test_the_two_locks_agree() -> None:
 @pytest.mark.parametrize("lock", [RUNTIME, DEVELOPMENT])
 def test_a_lock_names_no_host(lock: Path) -> None:
     assert "://" not in lock.read_text()
+
+
+def test_a_library_that_cannot_be_had_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
+    lock = tmp_path / "lock.txt"
+    shelf = [
+        f"guitai-{name}==1 \\\n    --hash=sha256:{64 * '0'}" for name in ("tea", "cup", "tray")
+    ]
+    lock.write_text("\n".join(shelf))
+
+    with pytest.raises(Trouble, match="pip says: ERROR: ") as trouble:
+        bootstrap.install_libraries(lock)
+
+    assert "guitai-tea==1" in str(trouble.value)
+    assert str(tmp_path / "install-0.log") in str(trouble.value)
+    parts = [(tmp_path / f"part-{number}.txt").read_text() for number in range(2)]
+    assert parts == [f"{shelf[0]}\n{shelf[2]}\n", f"{shelf[1]}\n"]

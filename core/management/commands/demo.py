@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 # Of the staff, beside the operator, who may do everything: users.roles.
 ROLES = ("clerk", "cashier", "owner")
@@ -16,12 +16,20 @@ PASSWORD = "guitai-demo"  # noqa: S105  everybody may know it: the demo only
 class Command(BaseCommand):
     help = "Load demo products and make accounts with a known password; never in production."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        for command in ("migrate", "collectstatic"):
+            parser.add_argument(f"--{command}", action="store_true", help="do this before")
+
+    def handle(self, *args: Any, migrate: bool, collectstatic: bool, **options: Any) -> None:
         if not settings.ALIPAY_DEBUG:
             raise CommandError(
                 "This makes an operator whose password everybody knows: it is for a shop with "
                 "ALIPAY_DEBUG=true only."
             )
+        if migrate:
+            call_command("migrate", verbosity=0)
+        if collectstatic:
+            call_command("collectstatic", interactive=False, clear=True, verbosity=0)
         call_command("load_demo_products", stdout=self.stdout)
         users = get_user_model().objects
         if not users.filter(username="shopper").exists():
