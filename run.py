@@ -4,8 +4,10 @@
     python3 run.py demo                 the shop, its worker and a local Alipay, until Ctrl-C
     python3 run.py sandbox [options]    the local Alipay alone
     python3 run.py manage COMMAND       a command of manage.py in the demo: audit, reconcile ...
-    python3 run.py test [pytest args]   every test: on SQLite, on PostgreSQL and in a browser
-    python3 run.py check                lint, types, templates, imports, migrations, translations
+    python3 run.py test [pytest args]   the tests: on SQLite, on PostgreSQL and in a browser
+        --quick                         what tells most in two minutes: no PostgreSQL, one story
+        --all                           the longest tests too, and all at their full size
+    python3 run.py check [NAME ...]     lint, types, templates, imports, migrations, translations
 
 Only Python 3.11 or newer is needed beforehand. The libraries go into .venv beside this file; what
 the demo writes goes into a folder of the user, never into the repository. What the commands do
@@ -60,12 +62,13 @@ def main(arguments: list[str]) -> int:
     )
     commands.add_parser(
         "test",
-        help="run every test: on SQLite, on PostgreSQL and in a browser",
-        usage="run.py test [pytest args], such as: run.py test orders -k cancel",
+        help="run the tests: on SQLite, on PostgreSQL and in a browser",
+        usage="run.py test [--quick | --all] [pytest args], such as: run.py test orders -k cancel",
     )
-    commands.add_parser(
+    check_parser = commands.add_parser(
         "check", help="check style, types, templates, imports, migrations, settings, translations"
     )
+    check_parser.add_argument("names", nargs="*", metavar="NAME", help="only these, such as: ruff")
 
     heed_stop_signals()
     if arguments[:1] == ["test"] and arguments[1:2] not in (["-h"], ["--help"]):
@@ -74,7 +77,7 @@ def main(arguments: list[str]) -> int:
         return sandbox(arguments[1:])
     chosen = parser.parse_args(arguments)
     if chosen.command == "check":
-        return check()
+        return check(chosen.names)
     place = {"port": chosen.port, "sandbox_port": chosen.sandbox_port, "data": chosen.data}
     if chosen.command == "manage":
         return manage_demo(chosen.words or ["help"], **place)

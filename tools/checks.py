@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools.bootstrap import DEVELOPMENT, RUNTIME, bootstrap
-from tools.console import say
+from tools.console import Trouble, say
 from tools.environment import environment, sqlite_url, tools_environment
 from tools.paths import PYTHON, ROOT, SANDBOX, SHOP, WINDOWS
 from tools.processes import captured, run
@@ -27,8 +27,19 @@ alipays_public = alipays.public_key().public_bytes(form.Encoding.PEM, public)
 """
 
 
-def check() -> int:
-    """Run every check, say which failed and why, and return 1 if any did."""
+def check(names: list[str]) -> int:
+    """Run every check, or those of these names; say which failed and why, and return 1 if any did.
+
+    A name stands for all that begin with it.
+    """
+    chosen = {
+        name: command
+        for name, command in checks().items()
+        if not names or name.startswith(tuple(names))
+    }
+    for name in names:
+        if not any(one.startswith(name) for one in chosen):
+            raise Trouble(f"There is no check {name!r}: there are {', '.join(checks())}.")
     bootstrap(RUNTIME, DEVELOPMENT)
     say()
     with tempfile.TemporaryDirectory(prefix="guitai-") as folder:
@@ -57,14 +68,14 @@ def check() -> int:
         failed = 0
         pool = ThreadPoolExecutor(max_workers=2)
         try:
-            for name, code, output in pool.map(outcome, checks().items()):
+            for name, code, output in pool.map(outcome, chosen.items()):
                 say(f"{'FAILED' if code else 'ok':8}{name}")
                 if code:
                     failed += 1
                     say(output.rstrip() + "\n")
         finally:
             pool.shutdown(cancel_futures=True)
-    say(f"\n{len(checks()) - failed} ok, {failed} failed")
+    say(f"\n{len(chosen) - failed} ok, {failed} failed")
     return int(failed > 0)
 
 

@@ -4,12 +4,13 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from tools.bootstrap import DEVELOPMENT, RUNTIME, bootstrap
 from tools.browser import browser
-from tools.console import say
+from tools.console import Trouble, say
 from tools.environment import environment, sqlite_url, tools_environment
 from tools.paths import PYTHON, ROOT, SHOP
 from tools.processes import Supervised, ended_afterwards, run, wait_until
@@ -37,39 +38,79 @@ threading.Event().wait()
 VALUED = {"-k", "-m", "-p", "-o", "-c", "-W", "-r", "--ignore", "--deselect", "--rootdir"}
 
 
+@dataclass(frozen=True)
+class Level:
+    """How much is run, and how far the tests go that have a size, each by a variable."""
+
+    marks: list[str]
+    in_browser: str
+    on_sqlite: dict[str, int]
+    on_postgresql: dict[str, int] | None  # None: not there
+
+
+# What each is for stands in run.py. Most sizes are full on one of the databases.
+LEVELS = {
+    "--quick": Level(
+        marks=["-m", "not slow and not long"],
+        in_browser="e2e/test_first_sale.py",
+        on_sqlite={"GUITAI_STEPS": 100},
+        on_postgresql=None,
+    ),
+    "": Level(
+        marks=["-m", "not long"],
+        in_browser="e2e",
+        on_sqlite={"GUITAI_STEPS": 500},
+        on_postgresql={"GUITAI_MONTH_ORDERS": 90},
+    ),
+    "--all": Level(
+        marks=["-m", ""],
+        in_browser="e2e",
+        on_sqlite={"GUITAI_PURCHASES": 1000, "GUITAI_BILL_ROWS": 100_000},
+        on_postgresql={"GUITAI_PURCHASES": 1000, "GUITAI_BILL_ROWS": 100_000},
+    ),
+}
+
+
 def test(arguments: list[str]) -> int:
-    """Run the apps' tests on both databases, and the browser's; the arguments are pytest's."""
-    options, in_apps, in_browser = parted(arguments)
+    """Run the apps' tests on the databases, and the browser's; the arguments are pytest's."""
+    level = level_of(arguments)
+    options, in_apps, in_browser = parted([word for word in arguments if word not in LEVELS])
     everything = not in_apps and not in_browser
 
     bootstrap(RUNTIME, DEVELOPMENT)
     with tempfile.TemporaryDirectory(prefix="guitai-", ignore_cleanup_errors=True) as folder:
-        tests = Tests(Path(folder), options)
+        tests = Tests(Path(folder), options, level)
         chromium = browser() if everything or in_browser else ""
         # Many tests wait more than they compute; a few that are named start sooner without.
         tests.processes = (os.cpu_count() or 1) + 1 if everything else 0
         if everything or in_apps:
-            tests.run("on SQLite", in_apps, **shorter(GUITAI_STEPS=500))
+            tests.run("on SQLite", in_apps, **sizes(level.on_sqlite))
         # The sandbox has a database of its own, and tools have none.
         elsewhere = ("sandbox", "tools")
         in_shop = [path for path in in_apps or SHOP if Path(path).parts[0] not in elsewhere]
-        if in_shop and (everything or in_apps):
+        if level.on_postgresql is not None and in_shop and (everything or in_apps):
+            more = sizes(level.on_postgresql)
             with postgresql(Path(folder)) as url:
-                month = shorter(GUITAI_MONTH_ORDERS=90)
-                tests.run("on PostgreSQL", in_shop, DATABASE_URL=url, **month)
+                tests.run("on PostgreSQL", in_shop, DATABASE_URL=url, **more)
         # One demo serves all of them.
         tests.processes = 0
         if everything or in_browser:
-            tests.run("in a browser", in_browser or ["e2e"], GUITAI_CHROMIUM=chromium)
+            where = in_browser or [level.in_browser]
+            tests.run("in a browser", where, GUITAI_CHROMIUM=chromium)
     return tests.told()
 
 
-def shorter(**sizes: int) -> dict[str, str]:
-    """Return the sizes of long tests that are run in full on the other database.
+def level_of(arguments: list[str]) -> Level:
+    """Return how much is asked for: --quick, --all, or what lies between."""
+    asked = sorted(LEVELS.keys() & {*arguments})
+    if len(asked) > 1:
+        raise Trouble(f"Choose one of {' and '.join(asked)}.")
+    return LEVELS[asked[0] if asked else ""]
 
-    Whoever asks for a size gets it on both.
-    """
-    return {name: os.environ.get(name, str(size)) for name, size in sizes.items()}
+
+def sizes(on_database: dict[str, int]) -> dict[str, str]:
+    """Return the sizes on a database; those that the caller set stand."""
+    return {name: os.environ.get(name, str(size)) for name, size in on_database.items()}
 
 
 def parted(arguments: list[str]) -> tuple[list[str], list[str], list[str]]:
@@ -89,9 +130,10 @@ def parted(arguments: list[str]) -> tuple[list[str], list[str], list[str]]:
 class Tests:
     """Runs of pytest with the same options, and what came of them."""
 
-    def __init__(self, scratch: Path, options: list[str]) -> None:
+    def __init__(self, scratch: Path, options: list[str], level: Level) -> None:
         self.scratch = scratch
         self.options = options
+        self.level = level
         self.passed = self.failed = 0
         self.processes = 0  # none: pytest's own
 
@@ -103,7 +145,7 @@ class Tests:
         env = tools_environment(**{"DATABASE_URL": sqlite, **settings})
         pytest = [PYTHON, "-m", "pytest", f"--junitxml={report}"]
         spread = [f"--numprocesses={self.processes}", "--dist=worksteal"] if self.processes else []
-        code = run([*pytest, *spread, *self.options, *paths], env=env)
+        code = run([*pytest, *spread, *self.level.marks, *self.options, *paths], env=env)
 
         failed = 0
         # The report is our own pytest's, not a stranger's.

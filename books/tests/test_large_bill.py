@@ -25,6 +25,8 @@ from payments.models.refund import Refund
 from payments.tests.test_killed import ROOT, shops_environment
 from users.models import User
 
+pytestmark = pytest.mark.slow
+
 ROWS = int(os.environ.get("GUITAI_BILL_ROWS", "3000"))
 FEW = 1000
 MOST_SECONDS, MOST_MEGABYTES = 60, 64

@@ -29,6 +29,8 @@ from payments.tests.alipay_side import notice
 from payments.tests.test_notify import post
 from users.models import User
 
+pytestmark = pytest.mark.slow
+
 ORDERS = int(os.environ.get("GUITAI_MONTH_ORDERS", "240"))
 FIRST, DAYS = DAY + timedelta(days=1), 30
 #: Hours of a day at which people buy, the last minute of it included.

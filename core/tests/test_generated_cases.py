@@ -17,6 +17,8 @@ from conftest import login, make_order, make_product
 from core.api import api
 from users.models import User
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "t" * 32
 # Not every rule can be said in a document: a password may be too common. And the session is sent
 # with every case, also where one is meant to be without.

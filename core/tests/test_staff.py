@@ -28,6 +28,8 @@ from payments.tests.alipay_side import paid
 from products.models import Category, Product
 from users.models import User
 
+pytestmark = pytest.mark.slow
+
 NONE: set[str] = set()
 OWNER, CASHIERS, CLERKS = {"owner"}, {"cashier", "owner"}, {"clerk", "owner"}
 ALL = {"clerk", "cashier", "owner"}

@@ -41,6 +41,8 @@ from payments.tests.test_killed import KILLS, PURCHASES, MortalShop, kill, start
 from products.models import Product
 from users.models import User
 
+pytestmark = pytest.mark.slow
+
 BUYERS = 6
 PUT_IN = 4 * PURCHASES
 

@@ -152,6 +152,7 @@ def test_the_shop_starts(tmp_path: Path) -> None:
     assert start(tmp_path).stdout == "started\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -46,6 +46,8 @@ from payments.tests.test_expiry import let_time_pass, tick
 from products.models import Product
 from users.models import User
 
+pytestmark = pytest.mark.slow
+
 TABLE = """
                  precreate   query    close       refund   refund_query  notify
 

@@ -46,6 +46,8 @@ from payments.tests.test_expiry import let_time_pass, tick
 from products.models import Product
 from users.models import User
 
+pytestmark = pytest.mark.slow
+
 PURCHASES = int(os.environ.get("GUITAI_PURCHASES", "60"))
 BUYERS = 6
 KILLS = max(3, PURCHASES // 50)

@@ -704,6 +704,7 @@ def test_the_money_is_right_in_any_order_of_steps() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shop_beside_alipay")
 @pytest.mark.parametrize("death", DEATHS)
 def test_a_worker_may_die_anywhere(death: str) -> None:

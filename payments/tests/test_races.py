@@ -40,6 +40,8 @@ from payments.tests.test_notify import post
 from products.models import Product
 from users.models import User
 
+pytestmark = pytest.mark.slow
+
 TOTAL = Decimal("19.80")
 
 # For one side to come as far as the other's locks allow; nothing is asserted about it.

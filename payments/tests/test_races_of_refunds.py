@@ -21,6 +21,8 @@ from payments.tests.test_notify import post
 from payments.tests.test_races import TOTAL, Case, begin, case, names, race  # noqa: F401
 from users.models import User
 
+pytestmark = pytest.mark.slow
+
 Side = Callable[[Case], None]
 
 BIG, SMALL = Decimal("15.00"), Decimal("6.00")  # together more than was paid

@@ -15,6 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from tests.outside import Merchant
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = st.sampled_from(["M1", "M2"])
 AMOUNTS = st.sampled_from([1, 300, 999, 1000])
 REQUESTS = st.sampled_from(["r1", "r2", ""])

@@ -16,6 +16,8 @@ import pytest
 from tests.conftest import read_keys
 from tests.outside import ROOT, Merchant, Process, Shop
 
+pytestmark = pytest.mark.slow
+
 
 def merchant_of(process: Process, shop: Shop) -> Merchant:
     keys = read_keys(Path(process.ready["keys"]))

@@ -1,7 +1,6 @@
 """How quick it is, and that it does not grow. Only when asked for, as these take their time:
 
-SANDBOX_SPEED=1 python -m pytest sandbox/tests/test_speed.py -s
-SANDBOX_TRADES=100000 python -m pytest sandbox/tests/test_speed.py -s
+SANDBOX_TRADES=100000 python -m pytest -m long sandbox/tests/test_speed.py -s
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ def tell(what: str) -> None:
     sys.stderr.write(f"\n{what}")
 
 
-@pytest.mark.skipif("SANDBOX_SPEED" not in os.environ, reason="SANDBOX_SPEED is not set")
+@pytest.mark.long
 def test_gateway_and_notices_are_quick(merchant: Merchant) -> None:
     count = 500
     biz = {"subject": "茶", "total_amount": "1.00"}
@@ -56,11 +55,11 @@ def test_gateway_and_notices_are_quick(merchant: Merchant) -> None:
     assert rates["notices"] >= 100
 
 
-@pytest.mark.skipif("SANDBOX_TRADES" not in os.environ, reason="SANDBOX_TRADES is not set")
+@pytest.mark.long
 def test_memory_stays_flat(merchant: Merchant) -> None:
     psutil = pytest.importorskip("psutil")
     process = psutil.Process(merchant.process.ready["pid"])
-    count = int(os.environ["SANDBOX_TRADES"])
+    count = int(os.environ.get("SANDBOX_TRADES", "100000"))
     sizes = []
 
     for i in range(count):

@@ -36,3 +36,16 @@ def imports(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+
+
+def test_check_names_those_that_there_are() -> None:
+    refusal = subprocess.run(
+        [sys.executable, "run.py", "check", "ruff", "nonsense"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert refusal.returncode == 1
+    assert refusal.stderr.startswith("run.py: There is no check 'nonsense': there are ruff, ")

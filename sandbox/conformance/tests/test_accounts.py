@@ -14,6 +14,8 @@ from conformance.tests.installed import NPM, OFFICIAL, OTHER, command
 from conformance.tests.shapes import Like, refused
 from tests.outside import Process, Shop, new_key, public_pem
 
+pytestmark = pytest.mark.slow
+
 QUERY = "alipay.trade.query"
 PRECREATE = "alipay.trade.precreate"
 REFUND = "alipay.trade.refund"

@@ -13,6 +13,8 @@ from conformance.tests.client import Client
 from conformance.tests.shapes import DONE, Like
 from tests.outside import Process, browser
 
+pytestmark = pytest.mark.slow
+
 DAY = 86400
 
 

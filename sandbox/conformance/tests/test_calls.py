@@ -24,6 +24,8 @@ from conformance.tests.shapes import (
 )
 from tests.outside import Process
 
+pytestmark = pytest.mark.slow
+
 PRECREATE = "alipay.trade.precreate"
 QUERY = "alipay.trade.query"
 CLOSE = "alipay.trade.close"

@@ -14,6 +14,8 @@ from conformance.tests.client import Client, Declined
 from conformance.tests.installed import NPM, OFFICIAL, OTHER
 from tests.outside import Process
 
+pytestmark = pytest.mark.slow
+
 QUERY = "alipay.trade.query"
 REFUND = "alipay.trade.refund"
 

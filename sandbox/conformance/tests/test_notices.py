@@ -11,6 +11,8 @@ from conformance.tests.client import Client
 from conformance.tests.shapes import STAMP, Like, payment_notice
 from tests.outside import Process, Shop
 
+pytestmark = pytest.mark.slow
+
 TEA = {"total_amount": "10.00", "subject": '茶 "A+B" 100%', "body": "a&b=c\\d 龙井"}
 OF_PAYMENT = {
     *("receipt_amount", "invoice_amount", "buyer_pay_amount", "point_amount", "fund_bill_list"),

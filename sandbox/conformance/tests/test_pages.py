@@ -14,6 +14,8 @@ from conformance.tests.shapes import SIGNATURE, STAMP, TRADE_NO, USER_ID, paymen
 from conformance.tests.visitor import Visitor
 from tests.outside import Process, Shop
 
+pytestmark = pytest.mark.slow
+
 QUERY = "alipay.trade.query"
 CODES = {"page": "FAST_INSTANT_TRADE_PAY", "wap": "QUICK_WAP_WAY"}
 TEA = {"total_amount": "10.00", "subject": '茶 "A+B" 100% <c>', "body": "龙井; a=b; 'c' \\ d"}
