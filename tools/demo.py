@@ -111,7 +111,7 @@ def manage_demo(command: list[str], *, port: int, sandbox_port: int, data: Path)
 
 def sandbox(options: list[str]) -> int:
     """Run the local Alipay alone; the options are its own, and paths in them the caller's."""
-    bootstrap()
+    bootstrap(RUNTIME)
     command = [PYTHON, "-m", "alipay_twin", *options]
     return run(command, env=environment(PYTHONPATH=str(SANDBOX)), cwd=Path.cwd())
 
