@@ -63,6 +63,14 @@ def test_what_is_not_there_is_found(tmp_path: Path) -> None:
     ]
 
 
+def test_both_readmes_name_the_same_files() -> None:
+    english, chinese = (
+        named((ROOT / name).read_text(encoding="utf-8")) for name in ("README.md", "README.zh.md")
+    )
+
+    assert chinese == english
+
+
 def test_every_decision_stands_in_the_index() -> None:
     folder = ROOT / "docs" / "adr"
     index = (folder / "README.md").read_text(encoding="utf-8")
