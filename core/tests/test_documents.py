@@ -21,7 +21,7 @@ DOCUMENTS = sorted(
 # payments/notify.py anywhere; `docs/adr/` in backticks; [words](the/target.md#of-a-link).
 FILE = re.compile(
     r"(?<![\w./~:-])((?:[\w.-]+/)+[\w.-]+\."
-    r"(?:css|html|js|json|md|po|py|svg|toml|txt|webp|ya?ml))\b"
+    r"(?:css|html|js|json|md|po|py|sha256|svg|toml|txt|webp|ya?ml))\b"
 )
 FOLDER = re.compile(r"`((?:[\w.-]+/)+)`")
 LINK = re.compile(r"\]\(([^)\s#:]+)(?:#[^)\s]*)?\)")
