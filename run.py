@@ -25,7 +25,8 @@ from pathlib import Path
 
 from tools.checks import check
 from tools.console import Trouble
-from tools.demo import default_data_folder, demo, manage_demo, sandbox
+from tools.data_folder import default_data_folder
+from tools.demo import demo, manage_demo, sandbox
 from tools.processes import heed_stop_signals
 from tools.testing import test
 

@@ -1,20 +1,15 @@
 """The shop, its worker and a local Alipay, until Ctrl-C; and a command of manage.py among them."""
 
-import contextlib
 import hashlib
 import http.client
 import os
-import secrets
 import socket
-import sqlite3
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from tools.bootstrap import RUNTIME, bootstrap
 from tools.console import Trouble, say
+from tools.data_folder import check_folder, lock_of, secret_key, set_aside_if_older
 from tools.environment import environment, sqlite_url
 from tools.paths import PYTHON, ROOT, SANDBOX, WINDOWS
 from tools.processes import Supervised, ended_afterwards, manage, raise_if_ended, run, wait_until
@@ -24,6 +19,7 @@ def demo(*, port: int, sandbox_port: int, data: Path) -> int:
     """Run the shop, its worker and the sandbox until Ctrl-C."""
     check_ports({"--port": port, "--sandbox-port": sandbox_port})
     check_folder(data)
+    set_aside_if_older(data)
     supervised: list[Supervised] = []
     try:
         with lock_of(data), ended_afterwards(supervised):
@@ -116,15 +112,6 @@ def sandbox(options: list[str]) -> int:
     return run(command, env=environment(PYTHONPATH=str(SANDBOX)), cwd=Path.cwd())
 
 
-def default_data_folder() -> Path:
-    if WINDOWS:
-        local = os.environ.get("LOCALAPPDATA")
-        return Path(local or Path.home() / "AppData" / "Local") / "guitai"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "guitai"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "guitai"
-
-
 def check_ports(ports: dict[str, int]) -> None:
     """Refuse ports that can not be had; the keys are the options that choose others."""
     if len(set(ports.values())) < len(ports):
@@ -141,42 +128,6 @@ def check_ports(ports: dict[str, int]) -> None:
                     f"Port {port} can not be used ({error.strerror}): choose another one with "
                     f"{option}, or end the program that has it."
                 ) from None
-
-
-def check_folder(data: Path) -> None:
-    if data.is_relative_to(ROOT):
-        raise Trouble(f"The data folder {data} is inside the repository: choose another by --data.")
-    try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=data).close()
-    except OSError as error:
-        raise Trouble(
-            f"Can not write to the data folder {data} ({error.strerror}): choose another by --data."
-        ) from None
-
-
-@contextlib.contextmanager
-def lock_of(data: Path) -> Iterator[None]:
-    """Keep a second demo out of a data folder; SQLite's lock goes when its process does."""
-    connection = sqlite3.connect(data / "lock.sqlite3", timeout=0, isolation_level=None)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        raise Trouble(
-            f"Another demo uses the data folder {data}: end it, or choose another by --data."
-        ) from None
-    try:
-        yield
-    finally:
-        connection.close()
-
-
-def secret_key(file: Path) -> str:
-    """Return the key of this data folder, making it at the first start."""
-    if not file.exists() or not file.read_text():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(50))
-    return file.read_text()
 
 
 def prepare_shop(data: Path, env: dict[str, str]) -> str:

@@ -1,7 +1,9 @@
 """What stops the demo is told in one clear sentence."""
 
+import contextlib
 import json
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.demo import lock_of, secret_key
+from tools.data_folder import lock_of, secret_key, set_aside_if_older
 from tools.paths import ROOT
 
 
@@ -88,6 +90,37 @@ def test_demo_shares_its_data_folder_with_no_other(tmp_path: Path, ports: dict[s
 
     assert refusal.returncode == 1
     assert refusal.stderr.startswith(f"run.py: Another demo uses the data folder {tmp_path}")
+
+
+def shop_that_has_seen(data: Path, *migrations: tuple[str, str]) -> None:
+    data.mkdir()
+    with contextlib.closing(sqlite3.connect(data / "shop.sqlite3")) as database, database:
+        database.execute("CREATE TABLE django_migrations (app, name)")
+        database.executemany("INSERT INTO django_migrations VALUES (?, ?)", migrations)
+
+
+def test_demo_sets_the_folder_of_an_older_version_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "guitai"
+    shop_that_has_seen(data, ("payments", "0001_initial"), ("payments", "0011_differences"))
+
+    set_aside_if_older(data)
+
+    [aside] = tmp_path.glob("guitai-until-*")
+    assert (aside / "shop.sqlite3").is_file()
+    assert list(data.iterdir()) == []
+    assert str(aside) in capsys.readouterr().out
+
+
+def test_demo_keeps_the_folder_of_its_own_version(tmp_path: Path) -> None:
+    data = tmp_path / "guitai"
+    shop_that_has_seen(data, ("payments", "0001_initial"), ("axes", "0001_initial"))
+
+    set_aside_if_older(data)
+
+    assert (data / "shop.sqlite3").is_file()
+    assert [folder.name for folder in tmp_path.iterdir()] == ["guitai"]
 
 
 def test_sandbox_runs_alone_with_the_options_it_is_given(tmp_path: Path) -> None:
