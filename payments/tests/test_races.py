@@ -131,7 +131,7 @@ STEPS: dict[str, tuple[Any, str, str]] = {
     "with the refund written": (Payment, "refunded", BEFORE),
     "before the refund": (alipay, "refund", BEFORE),
     "after the refund query": (alipay, "refunded_amount", AFTER),
-    "with the operator's wish written": (refunds, "tell", AFTER),
+    "with the operator's wish written": (refunds, "record_event", AFTER),
     "before the new attempt": (PaymentQuerySet, "attempt", BEFORE),
     "with the new attempt": (alipay, "pay_url", BEFORE),
     "with the unpaid orders counted": (checkout, "refuse_hoarding", AFTER),
