@@ -5,7 +5,7 @@ language, is what is written; the key, or the heading in any language of the sho
 
 What is written can not run: a text that begins as a formula does stays a text. In a CSV it gets an
 apostrophe before it, as in Excel itself, and reading takes it off again; an XLSX says of each cell
-what it is. (import-export's own setting cuts the ``=`` off instead, and makes each number a text.)
+what it is.
 """
 
 from __future__ import annotations
