@@ -62,6 +62,7 @@ class ImportRow(forms.Form):
     description = Cell(text)
     price = Cell(number)
     is_on_sale = Cell(boolean)
+    stock_seen = Cell(whole_number)
     stock = Cell(whole_number)
 
     def __init__(
@@ -124,7 +125,8 @@ class ImportRow(forms.Form):
         if self.is_new:
             return wanted
         now = self.product.stock
-        difference = wanted - self.stock_seen()
+        seen = self.cleaned_data.get("stock_seen")
+        difference = wanted - (now if seen is None else seen)
         if not 0 <= now + difference <= MAX_STOCK:
             raise ValidationError(
                 _("There are %(stock)s now: %(difference)s is not possible.")
@@ -134,19 +136,14 @@ class ImportRow(forms.Form):
             raise ValidationError(_("You may not correct the stock; leave the cell empty."))
         return now + difference
 
-    def stock_seen(self) -> int:
-        try:
-            seen = whole_number(self.data.get("stock_seen", ""))
-        except ValueError as error:
-            raise ValidationError(str(error)) from error
-        return self.product.stock if seen is None else seen
-
     def clean(self) -> None:
         """Give the product what changes, and check each of its fields.
 
         The whole check, full_clean, would make statements for every row.
         """
         for name, value in self.cleaned_data.items():
+            if name == "stock_seen":
+                continue  # said of the file, not of the product
             before = getattr(self.product, name)
             if value is not None and value != before:
                 self.changed[name] = before, value

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -301,6 +302,14 @@ def test_a_product_stands_in_a_file_once(operators: Client, tea: Product) -> Non
 
     number = "product number"
     assert troubles(response) == [(3, number), (5, number), (6, number)]
+
+
+def test_a_date_where_the_stock_when_exported_was_is_named(operators: Client, tea: Product) -> None:
+    headings = ["id", "price", "stock", "stock_seen"]
+
+    response = upload(operators, xlsx_file(headings, [tea.pk, 7, "", date(2026, 1, 5)]))
+
+    assert troubles(response) == [(2, "stock when exported")]
 
 
 @pytest.mark.parametrize(
