@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core import spreadsheets
 from core.spreadsheets import Column
+from core.spreadsheets.writing import table
 
 # What is asked about most often comes first; what is not named here comes last.
 LISTS = (
@@ -108,7 +109,7 @@ class Exported(admin.ModelAdmin):
             changelist = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
             return redirect(f"{reverse(changelist)}?{request.GET.urlencode()}")
         rows = rows.prefetch_related(*self.export_prefetch)
-        return spreadsheets.table(
+        return table(
             kind,
             name=str(self.opts.model_name),
             columns=self.export_columns,

@@ -17,7 +17,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from core.money import format_amount
-from core.spreadsheets import Line, number, text, whole_number
+from core.spreadsheets import Line
+from core.spreadsheets.cells import number, text, whole_number
 from products.models import MAX_STOCK, Category, Product
 from products.spreadsheets import HEADINGS, yes_or_no
 

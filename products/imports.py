@@ -17,7 +17,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from core.spreadsheets import Line, Unreadable, read, whole_number
+from core.spreadsheets import Line, Unreadable
+from core.spreadsheets.cells import whole_number
+from core.spreadsheets.reading import read
 from products.import_row import ImportRow
 from products.models import Category, ImportDraft, Product
 from products.spreadsheets import COLUMNS, HEADINGS
