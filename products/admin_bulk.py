@@ -1,7 +1,6 @@
 """The pages on which an operator changes many products at once."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from django import forms
@@ -30,12 +29,13 @@ class BulkAdmin(admin.ModelAdmin):
     def change_prices(
         self, request: HttpRequest, queryset: QuerySet[Product]
     ) -> HttpResponse | None:
+        form = bulk.PriceForm(request.POST if "step" in request.POST else None)
         return self.in_bulk(
             request,
             queryset,
-            form=bulk.PriceForm(request.POST if "step" in request.POST else None),
+            form=form,
             title=_("Change prices by a percentage"),
-            plan=bulk.price_changes,
+            plan=lambda product: bulk.price_change(product, form.cleaned_data["percent"]),
             write=bulk.write_price,
         )
 
@@ -49,7 +49,7 @@ class BulkAdmin(admin.ModelAdmin):
             queryset,
             form=form,
             title=_("Correct the stock"),
-            plan=bulk.stock_changes,
+            plan=lambda product: bulk.stock_change(product, form.cleaned_data["difference"]),
             write=lambda change: bulk.write_stock(
                 change, reason=form.cleaned_data["reason"], by=request.user
             ),
@@ -62,7 +62,7 @@ class BulkAdmin(admin.ModelAdmin):
         *,
         form: forms.Form,
         title: Any,
-        plan: Callable[..., list[Change]],
+        plan: Callable[[Product], Change],
         write: Callable[[Change], None],
     ) -> HttpResponse | None:
         """Ask, show old → new, and do it; the same page comes back until it is done."""
@@ -74,20 +74,19 @@ class BulkAdmin(admin.ModelAdmin):
             return None
         changes: list[Change] = []
         if form.is_bound and form.is_valid():
-            planned = partial(plan, **form.cleaned_data)
             if request.POST["step"] == "do":
-                done = bulk.do(
+                done = bulk.write_as_seen(
                     [product.pk for product in products],
-                    plan=planned,
+                    plan=plan,
                     seen=request.POST.getlist("seen"),
                     write=write,
                 )
                 if done is not None:
-                    self.tell(request, title, done)
+                    self.report(request, title, done)
                     return None
                 messages.warning(request, _("Something changed meanwhile: please look again."))
                 products = list(Product.objects.filter(pk__in=[p.pk for p in products]))
-            changes = planned(products)
+            changes = [plan(product) for product in products]
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -101,7 +100,7 @@ class BulkAdmin(admin.ModelAdmin):
         }
         return render(request, "admin/products/product/bulk.html", context)
 
-    def tell(self, request: HttpRequest, title: Any, done: list[Change]) -> None:
+    def report(self, request: HttpRequest, title: Any, done: list[Change]) -> None:
         for change in done:
             words = f"{title}: {change.old} → {change.new}"
             self.log_change(request, change.product, words)

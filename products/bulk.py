@@ -22,6 +22,11 @@ from products.models import MAX_STOCK, Product
 MOST = 500  # products at once
 
 
+def validate_not_zero(value: Decimal | int) -> None:
+    if not value:
+        raise forms.ValidationError(_("This changes nothing."))
+
+
 class PriceForm(forms.Form):
     percent = forms.DecimalField(
         label=gettext_lazy("change in percent"),
@@ -29,14 +34,9 @@ class PriceForm(forms.Form):
         max_value=Decimal("900"),
         max_digits=5,
         decimal_places=2,
+        validators=[validate_not_zero],
         help_text=gettext_lazy("10 makes dearer, -10 makes cheaper; rounded to the fen."),
     )
-
-    def clean_percent(self) -> Decimal:
-        percent: Decimal = self.cleaned_data["percent"]
-        if not percent:
-            raise forms.ValidationError(_("This changes nothing."))
-        return percent
 
 
 class StockForm(forms.Form):
@@ -44,6 +44,7 @@ class StockForm(forms.Form):
         label=gettext_lazy("difference"),
         min_value=-MAX_STOCK,
         max_value=MAX_STOCK,
+        validators=[validate_not_zero],
         help_text=gettext_lazy("5 when five more were found, -5 when five are gone."),
     )
     reason = forms.CharField(
@@ -51,12 +52,6 @@ class StockForm(forms.Form):
         max_length=200,
         help_text=gettext_lazy("Kept in the stock movements for good."),
     )
-
-    def clean_difference(self) -> int:
-        difference: int = self.cleaned_data["difference"]
-        if not difference:
-            raise forms.ValidationError(_("This changes nothing."))
-        return difference
 
 
 @dataclass(frozen=True)
@@ -74,22 +69,14 @@ class Change:
         return f"{self.product.pk}:{self.old}"
 
 
-def price_changes(products: list[Product], *, percent: Decimal) -> list[Change]:
-    """Return each price as it would be, rounded half up to the fen."""
-    return [price_change(product, percent) for product in products]
-
-
 def price_change(product: Product, percent: Decimal) -> Change:
+    """Return a price as it would be, rounded half up to the fen."""
     exact = product.price * (100 + percent) / 100
     new = exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
     is_possible = SMALLEST <= new <= LARGEST
     return Change(
         product, product.price, new, "" if is_possible else _("This is no possible price.")
     )
-
-
-def stock_changes(products: list[Product], *, difference: int, reason: str) -> list[Change]:
-    return [stock_change(product, difference) for product in products]
 
 
 def stock_change(product: Product, difference: int) -> Change:
@@ -103,15 +90,15 @@ def stock_change(product: Product, difference: int) -> Change:
 
 
 @transaction.atomic
-def do(
+def write_as_seen(
     ids: list[int],
     *,
-    plan: Callable[[list[Product]], list[Change]],
+    plan: Callable[[Product], Change],
     seen: list[str],
     write: Callable[[Change], None],
 ) -> list[Change] | None:
     """Write what was shown, all of it; return None when something is not as it was shown."""
-    changes = plan(Product.objects.locked(ids))
+    changes = [plan(product) for product in Product.objects.locked(ids)]
     if [change.seen for change in changes] != seen or any(change.trouble for change in changes):
         return None
     for change in changes:
