@@ -16,7 +16,7 @@ from core.admin import AttentionFilter, Exported, ReadOnly
 from products import pictures
 from products.admin_bulk import BulkAdmin
 from products.admin_import import ImportAdmin
-from products.forms import ProductForm, RowForm
+from products.forms import ListRowForm, ProductForm
 from products.models import Category, Product, ProductQuerySet, StockMovement
 from products.spreadsheets import COLUMNS, MOVEMENT_COLUMNS
 
@@ -49,11 +49,22 @@ class ProductAdmin(BulkAdmin, ImportAdmin, Exported):
 
     def get_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
         is_corrected = obj is not None and request.user.has_perm("products.correct_stock")
-        return [
-            *("category", "name", "description", "price", "stock"),
-            *(["reason"] if is_corrected and self.has_change_permission(request, obj) else []),
-            *("is_on_sale", "picture", "large_preview", "created_at", "updated_at"),
+        fields = [
+            "category",
+            "name",
+            "description",
+            "price",
+            "stock",
+            "reason",
+            "is_on_sale",
+            "picture",
+            "large_preview",
+            "created_at",
+            "updated_at",
         ]
+        if not (is_corrected and self.has_change_permission(request, obj)):
+            fields.remove("reason")
+        return fields
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[forms.ModelForm]:
         form = super().get_form(request, *args, **kwargs)
@@ -61,15 +72,15 @@ class ProductAdmin(BulkAdmin, ImportAdmin, Exported):
         return type(form.__name__, (form,), {"may_correct_stock": may})
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
-        return RowForm
+        return ListRowForm
 
     @admin.display(description=_("picture"))
     def preview(self, product: Product) -> SafeString | str:
-        return picture(product, width=56)
+        return thumbnail(product, width=56)
 
     @admin.display(description=_("preview"))
     def large_preview(self, product: Product) -> SafeString | str:
-        return picture(product, width=280)
+        return thumbnail(product, width=280)
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
         """Write only what the operator changed; the stock by its difference.
@@ -85,7 +96,7 @@ class ProductAdmin(BulkAdmin, ImportAdmin, Exported):
             if changed:
                 obj.save(update_fields=[*changed, "updated_at"])
             if "picture" in changed and (before := form.initial["picture"]):
-                pictures.forget(before.storage, before.name)
+                pictures.delete_after_commit(before.storage, before.name)
             if difference and not Product.correct(
                 obj.pk,
                 difference=difference,
@@ -102,13 +113,13 @@ class ProductAdmin(BulkAdmin, ImportAdmin, Exported):
     def delete_model(self, request: HttpRequest, obj: Product) -> None:
         before = obj.picture
         super().delete_model(request, obj)
-        pictures.forget(before.storage, before.name)
+        pictures.delete_after_commit(before.storage, before.name)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         before = [product.picture for product in queryset]
         super().delete_queryset(request, queryset)
         for each in before:
-            pictures.forget(each.storage, each.name)
+            pictures.delete_after_commit(each.storage, each.name)
 
 
 @admin.register(StockMovement)
@@ -135,7 +146,7 @@ class StockMovementAdmin(ReadOnly, Exported):
         return f"{movement.quantity:+}"
 
 
-def picture(product: Product, *, width: int) -> SafeString | str:
+def thumbnail(product: Product, *, width: int) -> SafeString | str:
     if not product.picture:
         return "–"
     return format_html('<img src="{}" width="{}" alt="">', product.picture.url, width)

@@ -9,7 +9,7 @@ from products.models import MAX_STOCK, Product
 from products.pictures import PictureField
 
 
-class RowForm(forms.ModelForm):
+class ListRowForm(forms.ModelForm):
     """A row of the list. It remembers what the operator saw: what others change stays changed."""
 
     stock_difference = 0
@@ -24,7 +24,7 @@ class RowForm(forms.ModelForm):
             field.show_hidden_initial = not isinstance(field, forms.FileField)
 
 
-class ProductForm(RowForm):
+class ProductForm(ListRowForm):
     """The product's own page: with its picture, and with a reason when the stock changes."""
 
     # Whoever may not correct the stock may still say with how many a new product begins.
@@ -43,8 +43,13 @@ class ProductForm(RowForm):
     class Meta:
         model = Product
         fields = (
-            *("category", "name", "description", "price", "stock"),
-            *("picture", "is_on_sale"),
+            "category",
+            "name",
+            "description",
+            "price",
+            "stock",
+            "picture",
+            "is_on_sale",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

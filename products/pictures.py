@@ -31,6 +31,19 @@ MAX_PIXELS = 50_000_000
 SHOWN_SIDE = 1600
 QUALITY = 82
 
+# Pillow promises nothing of how it fails on half a file; ValidationError is none of these.
+DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    LookupError,
+    OverflowError,
+    MemoryError,
+    Image.DecompressionBombError,
+)
+
 
 class PictureField(forms.FileField):
     """An upload that comes out as a picture of the shop's own making, or is refused in words."""
@@ -61,11 +74,7 @@ def redrawn(upload: Any) -> ContentFile:
         return as_webp(picture)
     except UnidentifiedImageError as trouble:
         raise ValidationError(_("This is not a JPEG, PNG or WebP picture.")) from trouble
-    except (
-        *(OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError),
-        *(Image.DecompressionBombError, OverflowError, MemoryError),
-    ) as trouble:
-        # ValidationError is none of these; Pillow promises nothing of how it fails on half a file.
+    except DAMAGED as trouble:
         raise ValidationError(_("This picture is damaged.")) from trouble
 
 
@@ -111,7 +120,7 @@ def in_srgb(picture: Image.Image) -> Image.Image:
         return picture  # a profile of nonsense: slightly other colours are no reason to refuse
 
 
-def forget(storage: Storage, name: str | None) -> None:
-    """Remove a picture that no product shows any more, once that is sure."""
+def delete_after_commit(storage: Storage, name: str | None) -> None:
+    """Delete a picture that no product shows any more, once that is sure."""
     if name:
         transaction.on_commit(lambda: storage.delete(name))
