@@ -243,8 +243,8 @@ def shop(django_db_setup: None) -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "core.wsgi:application"),
-            *("--port", str(port), "--workers", "2", "--blocking-threads", "1"),
+            *(sys.executable, "-m", "granian", "--interface", "rsgi", "core.rsgi:shop"),
+            *("--port", str(port), "--workers", "2"),
         ],
         cwd=Path(__file__).parent,
         env=environment_of_a_child(),

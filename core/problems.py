@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from core.body_limits import is_too_large
 from core.negotiation import Audience, audience, htmx
 
 logger = logging.getLogger(__name__)
@@ -242,6 +243,17 @@ class ProblemMiddleware:
             refusal["Allow"] = response["Allow"]
             return refusal
         return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], *_: Any
+    ) -> HttpResponse | None:
+        """Refuse a body that is too large, before anything reads it.
+
+        A view that answers it in its own way says so by ``refuses_large_bodies``.
+        """
+        if is_too_large(request) and not hasattr(view, "refuses_large_bodies"):
+            return problem_response(request, TooLarge())
+        return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return problem_response(request, exception) if isinstance(exception, Problem) else None

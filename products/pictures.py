@@ -14,6 +14,7 @@ import secrets
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin.widgets import AdminFileWidget
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
@@ -22,7 +23,11 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from core.body_limits import BODY_LIMITS
+
 MAX_FILE = 5 * 1024 * 1024  # bytes
+# A form of the admin has a picture or a spreadsheet, and its fields beside it.
+BODY_LIMITS["/admin/"] = MAX_FILE + settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 FORMATS = ("JPEG", "PNG", "WEBP")
 SMALLEST_SIDE = 200  # pixels
 LARGEST_SIDE = 8000

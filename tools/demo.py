@@ -58,13 +58,13 @@ def open_shop(supervised: list[Supervised], *, port: int, sandbox_port: int, dat
     wait_until(lambda: status(sandbox_port, "/"), supervised, seconds=60)
 
     say("Opening the shop ...")
+    start("worker", "manage.py", "run_huey")
     # A worker of granian that has died is started anew; one that will not end is killed.
     care = ["--respawn-failed-workers", "--workers-kill-timeout", "2", "--no-ws"]
-    size = ["--workers", "2", "--blocking-threads", "1"]
+    # Slow clients are many, and wait outside of the shop.
+    size = ["--workers", "2", "--backpressure", "10000"]
     address = ["--host", "127.0.0.1", "--port", str(port)]
-    granian = ["granian", "--interface", "wsgi", *address, *size, *care]
-    start("worker", "manage.py", "run_huey")
-    start("shop", "-m", *granian, "core.wsgi:application")
+    start("shop", "-m", "granian", "--interface", "rsgi", *address, *size, *care, "core.rsgi:shop")
     wait_until(lambda: status(port, "/readyz") == 200, supervised, seconds=60)
     return accounts
 

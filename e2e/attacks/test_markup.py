@@ -117,7 +117,7 @@ def test_what_is_typed_comes_back_as_text(new_page: NewPage, house: House, mess:
         page.goto(address)
         page.fill("[name=reason]", TYPED)
         with page.expect_navigation():
-            page.click(".question [type=submit]")
+            page.click(".confirmation [type=submit]")
         watch.look()
 
     goods = "/admin/products/product/"

@@ -90,8 +90,8 @@ class MortalShop:
         self.start()
 
     def start(self) -> None:
-        server = ["-m", "granian", "--interface", "wsgi", "core.wsgi:application"]
-        options = ["--port", str(self.port), "--workers", "2", "--blocking-threads", "1"]
+        server = ["-m", "granian", "--interface", "rsgi", "core.rsgi:shop"]
+        options = ["--port", str(self.port), "--workers", "2"]
         self.process = start([*server, *options], self.sandbox)
         wait_for(f"{self.address}/healthz", self.process)
         self.is_up.set()
