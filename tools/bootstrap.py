@@ -51,7 +51,7 @@ def make_venv() -> None:
     for module in ("venv", "ensurepip"):
         if importlib.util.find_spec(module) is None:
             raise Trouble(
-                "This Python can not make a virtual environment, as it has no module "
+                "This Python cannot make a virtual environment, as it has no module "
                 f"{module!r}: install it (Debian and Ubuntu: apt install python3-venv)."
             )
     say("Making .venv ...")

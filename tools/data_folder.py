@@ -31,7 +31,7 @@ def check_folder(data: Path) -> None:
         tempfile.TemporaryFile(dir=data).close()
     except OSError as error:
         raise Trouble(
-            f"Can not write to the data folder {data} ({error.strerror}): choose another by --data."
+            f"Cannot write to the data folder {data} ({error.strerror}): choose another by --data."
         ) from None
 
 

@@ -113,7 +113,7 @@ def sandbox(options: list[str]) -> int:
 
 
 def check_ports(ports: dict[str, int]) -> None:
-    """Refuse ports that can not be had; the keys are the options that choose others."""
+    """Refuse ports that cannot be had; the keys are the options that choose others."""
     if len(set(ports.values())) < len(ports):
         raise Trouble(f"{' and '.join(ports)} must be different ports.")
     for option, port in ports.items():
@@ -125,7 +125,7 @@ def check_ports(ports: dict[str, int]) -> None:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
                 raise Trouble(
-                    f"Port {port} can not be used ({error.strerror}): choose another one with "
+                    f"Port {port} cannot be used ({error.strerror}): choose another one with "
                     f"{option}, or end the program that has it."
                 ) from None
 

@@ -46,7 +46,7 @@ def test_demo_names_a_port_in_use_and_the_option(
         refusal = demo(tmp_path / "data", **{**ports, option: taken})
 
     assert refusal.returncode == 1
-    assert refusal.stderr.startswith(f"run.py: Port {taken} can not be used (")
+    assert refusal.stderr.startswith(f"run.py: Port {taken} cannot be used (")
     assert f"choose another one with --{option.replace('_', '-')}," in refusal.stderr
     assert refusal.stderr.count("\n") == 1
     assert not (tmp_path / "data").exists()
@@ -73,7 +73,7 @@ def test_demo_says_where_it_can_not_write(tmp_path: Path, ports: dict[str, int])
     refusal = demo(tmp_path / "file" / "data", **ports)
 
     assert refusal.returncode == 1
-    assert refusal.stderr.startswith(f"run.py: Can not write to the data folder {tmp_path}")
+    assert refusal.stderr.startswith(f"run.py: Cannot write to the data folder {tmp_path}")
     assert refusal.stderr.count("\n") == 1
 
 

@@ -17,7 +17,7 @@ def test_an_old_python_is_told_so() -> None:
 
     assert refusal.returncode == 1
     assert refusal.stderr.startswith("The shop needs Python 3.11 or newer; this is ")
-    # What an old Python can not even read, it can not answer.
+    # What an old Python cannot even read, it cannot answer.
     ast.parse((ROOT / "run.py").read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
