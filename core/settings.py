@@ -316,6 +316,8 @@ MAX_UNPAID_ORDERS = env.int("MAX_UNPAID_ORDERS", default=5)
 REFUND_APPROVAL_AMOUNT = env("REFUND_APPROVAL_AMOUNT", cast=Decimal, default=Decimal("1000.00"))
 # Of a product on sale the desk tells when so many are left, or fewer.
 LOW_STOCK = env.int("LOW_STOCK", default=5)
+# So long what Alipay signed is kept whole; then its hash, its verdict, and what it says of money.
+NOTICE_YEARS = env.int("NOTICE_YEARS", default=3)
 # A QR code on the payment page (``alipay.trade.precreate``): it needs a contract of its own.
 ALIPAY_QR = env.bool("ALIPAY_QR", default=False)
 

@@ -96,7 +96,7 @@ class PaymentAdmin(ReadOnly, WithButtons):
 class NoticeAdmin(ReadOnly, WithButtons):
     buttons = ON_NOTICE
     list_display = ("received_at", "out_trade_no", "trade_status", "verdict", "reason")
-    list_filter = ("verdict", "trade_status", "received_at")
+    list_filter = ("verdict", "is_genuine", "trade_status", "received_at")
     list_per_page = 50
     search_fields = (
         *("out_trade_no", "trade_no", "notify_id"),
@@ -104,8 +104,8 @@ class NoticeAdmin(ReadOnly, WithButtons):
     )
     search_help_text = "out_trade_no · trade_no · notify_id · order_id · username"
     fields = (
-        *("received_at", "verdict", "reason", "payment", "out_trade_no", "trade_no"),
-        *("trade_status", "notify_id", "raw"),
+        *("received_at", "verdict", "reason", "is_genuine", "payment", "out_trade_no"),
+        *("trade_no", "trade_status", "total_amount", "notify_id", "sha256", "raw"),
     )
 
 

@@ -4,9 +4,9 @@ Alipay POSTs the outcome of a trade to ``notify_url`` and repeats the call for a
 the answer is the seven letters ``success``. The caller is Alipay, not the buyer's browser: there
 is no session and no CSRF token, and nothing is believed before the signature has been checked.
 
-    1. store    the call as it came
-    2. verify   the signature, with Alipay's public key
-    3. check    that it is a notice about a trade, for our app and our account
+    1. verify   the signature, with Alipay's public key, and that it is a notice
+    2. store    the call as it came, before it is acted on; of what Alipay did not sign, a sample
+    3. check    that it is for our app and our account
     4. match    the payment by out_trade_no, and its amount
     5. settle   that payment, once, however often the call comes
     6. answer   "success": do not call again
@@ -50,8 +50,8 @@ REFUND_FIELDS = ("refund_fee", "gmt_refund", "out_biz_no")
 @require_POST
 def notify(request: HttpRequest) -> HttpResponse:
     try:
-        notice = store(request)
-        verdict = judge(notice)
+        notice, fields = store(request)
+        verdict = judge(notice, fields)
     except Refused as refusal:
         logger.warning("Alipay notice refused: %s", refusal)
         return HttpResponse("failure", status=400, content_type="text/plain")
@@ -72,33 +72,54 @@ def replay(notice: Notice, *, by: Any) -> str:
     if not notice.is_replayable:
         raise NoticeAccepted
     try:
-        verdict = judge(notice, by=by)
+        verdict = judge(notice, verified_fields(notice.raw), by=by)
     except Refused as refusal:
+        notice.record_verdict(Notice.Verdict.REFUSED, reason=str(refusal))
         raise NoticeStillRefused(refusal) from None
     logger.info("Alipay notice %s replayed by %s: %s", notice.notify_id, by, verdict)
     return verdict
 
 
-def judge(notice: Notice, *, by: Any = None) -> str:
-    """Verify a stored call and do what it asks for; return the verdict, or raise Refused.
+def judge(notice: Notice, fields: Mapping[str, str], *, by: Any = None) -> str:
+    """Do what a stored call asks for; return the verdict, or raise Refused.
 
     ``by`` is the operator who replays it.
     """
+    notice.is_genuine = True
     try:
-        fields = alipay.verified(parse_form(notice.raw))
         return act_upon(notice, fields, by=by)
     except Refused as refusal:
         notice.record_verdict(Notice.Verdict.REFUSED, reason=str(refusal))
         raise
 
 
-def store(request: HttpRequest) -> Notice:
-    """Keep the call as it came; one that is too large to be a notice is refused at once."""
+def store(request: HttpRequest) -> tuple[Notice, dict[str, str]]:
+    """Keep the call as it came, and return it with its fields.
+
+    Raise Refused when Alipay did not sign it, having kept a sample; one that is too large to be a
+    notice is refused at once.
+    """
     if int(request.headers.get("Content-Length") or 0) > MAX_BYTES:
         raise Refused("size", f"more than {MAX_BYTES} bytes")
     # What Alipay sends is percent-encoded, hence ASCII; PostgreSQL keeps no NUL.
     raw = request.body.decode("ascii", errors="backslashreplace").replace("\0", r"\x00")
-    return Notice.objects.create(raw=raw)
+    try:
+        fields = verified_fields(raw)
+    except Refused as refusal:
+        Notice.objects.keep_sample(raw, reason=str(refusal))
+        raise
+    return Notice.objects.create(raw=raw), fields
+
+
+def verified_fields(raw: str) -> dict[str, str]:
+    """Return what Alipay signed, as a notice; otherwise raise Refused.
+
+    A *return* is signed by the same key and rule; only ``notify_type`` tells it apart.
+    """
+    fields = alipay.verified(parse_form(raw))
+    if fields.get("notify_type") != "trade_status_sync":
+        raise Refused("notify_type")
+    return fields
 
 
 def parse_form(raw: str) -> dict[str, str]:
@@ -121,6 +142,7 @@ def act_upon(notice: Notice, fields: Mapping[str, str], *, by: Any) -> str:
         setattr(notice, name, fields.get(name, "")[:MAX_WORD])
     check(fields)
     trade = alipay.read_trade(fields)
+    notice.total_amount = trade.total_amount
     payment = matching_payment(trade)
     if any(name in fields for name in REFUND_FIELDS):
         verdict = acknowledge_refund(payment, fields)
@@ -141,12 +163,8 @@ def act_upon(notice: Notice, fields: Mapping[str, str], *, by: Any) -> str:
 
 
 def check(fields: Mapping[str, str]) -> None:
-    """Raise Refused unless this is a notice about a payment to us: a signature is not enough.
-
-    A *return* is signed by the same key and rule; only ``notify_type`` tells it apart.
-    """
+    """Raise Refused unless this is a notice about a payment to us: a signature is not enough."""
     expected = {
-        "notify_type": "trade_status_sync",
         "app_id": settings.ALIPAY_APP_ID,
         "seller_id": settings.ALIPAY_SELLER_ID,
     }

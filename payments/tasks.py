@@ -7,6 +7,7 @@ from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task
 
 from payments import expiry, refunds
+from payments.models.notice import Notice
 
 # Seconds after each full minute, beside the minute itself: Huey's clock knows minutes only.
 WITHIN_THE_MINUTE = (15, 30, 45)
@@ -24,3 +25,9 @@ def what_is_due() -> None:
     expiry.ask_what_is_due()
     expiry.cancel_expired_orders()
     refunds.send_what_is_due()
+
+
+@db_periodic_task(crontab(hour="4", minute="30"))
+def forget_old_notices() -> None:
+    Notice.objects.drop_samples()
+    Notice.objects.shorten_old()
