@@ -20,6 +20,7 @@ from core.admin import ReadOnly
 from core.buttons import Button, Link, WithButtons
 from payments.models.payment import Payment
 from payments.models.refund import Refund
+from users.models import User
 
 
 class ResolutionForm(forms.Form):
@@ -30,7 +31,7 @@ class ResolutionForm(forms.Form):
     )
 
 
-def run_again(bill: Bill, *, by: Any) -> str:
+def run_again(bill: Bill, *, by: User) -> str:
     bill.ask_again()
     return gettext("The worker fetches this bill within a minute.")
 
@@ -42,7 +43,7 @@ def what_running_again_does(bill: Bill) -> str:
     ).format(day=bill)
 
 
-def resolve(difference: Difference, *, by: Any, reason: str) -> str:
+def resolve(difference: Difference, *, by: User, reason: str) -> str:
     difference.resolve(reason=reason, by=by)
     return gettext("The difference is resolved.")
 

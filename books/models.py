@@ -17,6 +17,7 @@ from core.alters_data import alters_data
 from core.due import Due, DueQuerySet
 from core.money import MoneyField
 from payments.alipay import BEIJING
+from users.models import User
 
 # When a day's bill is fetched, the next morning in Beijing: Alipay makes it at about nine.
 READY = time(10)
@@ -289,7 +290,7 @@ class Difference(models.Model):
         return ADVICE[self.kind, self.movement]
 
     @alters_data
-    def resolve(self, *, reason: str, by: Any) -> None:
+    def resolve(self, *, reason: str, by: User) -> None:
         """Record why it may stand; raise DifferenceNotOpen when somebody, or a run, was faster."""
         resolved = Difference.objects.open().filter(pk=self.pk)
         if not resolved.update(

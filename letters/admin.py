@@ -1,7 +1,5 @@
 """The letters, to look at; and the one thing to do: send one again."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
 from django.template.defaultfilters import linebreaksbr
@@ -14,9 +12,10 @@ from core.buttons import Button, WithButtons
 from letters import post
 from letters.models import Letter
 from orders.models import Order
+from users.models import User
 
 
-def again(letter: Letter, *, by: Any) -> str:
+def again(letter: Letter, *, by: User) -> str:
     copy = post.again(letter, by=by)
     return gettext("The email goes to {to} once more.").format(to=copy.to)
 

@@ -31,6 +31,7 @@ from letters.exceptions import StillOnItsWay
 from letters.models import Letter
 from letters.words import lines_of, subject, words_of
 from orders.models import Event
+from users.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def write_letters() -> int:
     return len(events)
 
 
-def again(letter: Letter, *, by: Any) -> Letter:
+def again(letter: Letter, *, by: User) -> Letter:
     """Write a letter again, to where its buyer wants letters now; return the copy.
 
     Raise StillOnItsWay while one of its copies waits: a second click sends nothing more.

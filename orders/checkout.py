@@ -11,7 +11,6 @@ Nothing that a buyer sends but products and quantities is read. All of it is one
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -22,12 +21,13 @@ from core.money import LARGEST
 from orders.exceptions import TooManyUnpaid, TotalTooHigh
 from orders.models import Event, Order, OrderItem
 from products.models import Product
+from users.models import User
 
 logger = logging.getLogger(__name__)
 
 
 @transaction.atomic
-def place_order(user: Any, quantities: Mapping[int, int]) -> Order:
+def place_order(user: User, quantities: Mapping[int, int]) -> Order:
     """Place an order for quantities by product id, and return it.
 
     Raise Http404 for a product that is not on sale, OutOfStock, TotalTooHigh or TooManyUnpaid;
@@ -54,7 +54,7 @@ def place_order(user: Any, quantities: Mapping[int, int]) -> Order:
     return order
 
 
-def refuse_hoarding(user: Any) -> None:
+def refuse_hoarding(user: User) -> None:
     """Raise TooManyUnpaid when a buyer holds as many unpaid orders as anybody may.
 
     The buyer's row is locked first: of two orders at once, the second counts the first.
@@ -64,6 +64,6 @@ def refuse_hoarding(user: Any) -> None:
         raise TooManyUnpaid(settings.MAX_UNPAID_ORDERS)
 
 
-def buy_now(user: Any, *, product_id: int, quantity: int) -> Order:
+def buy_now(user: User, *, product_id: int, quantity: int) -> Order:
     """Place an order for one product, at once."""
     return place_order(user, {product_id: quantity})

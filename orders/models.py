@@ -20,6 +20,7 @@ from core.append_only import AppendOnly
 from core.money import SMALLEST, MoneyField
 from orders.exceptions import OrderNotCancellable
 from products.models import MAX_QUANTITY, Product, StockMovement
+from users.models import User
 
 # No I, L, O or U: an order number is read aloud on the telephone.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -53,11 +54,11 @@ def payment_deadline() -> datetime:
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
-    def of(self, user: Any) -> Self:
+    def of(self, user: User) -> Self:
         """Return this user's own orders: what is not theirs does not exist for them."""
         return self.filter(user=user)
 
-    def own_or_404(self, user: Any, order_id: str) -> Order:
+    def own_or_404(self, user: User, order_id: str) -> Order:
         """Return one of this user's own orders; raise Http404 when there is none of that number."""
         return get_object_or_404(self.of(user), order_id=order_id)
 
@@ -173,7 +174,9 @@ class Order(models.Model):
         self._prefetched_objects_cache = {"items": rows}
 
     @alters_data
-    def record(self, what: str, *, about: str = "", evidence: str = "", by: Any = None) -> None:
+    def record(
+        self, what: str, *, about: str = "", evidence: str = "", by: User | None = None
+    ) -> None:
         """Write a line of this order's history: in the same transaction as what it tells of."""
         Event.objects.create(
             order_id=self.pk, what=what, about=about, evidence=evidence[:MAX_EVIDENCE], by=by
@@ -197,7 +200,7 @@ class Order(models.Model):
 
     @alters_data
     @transaction.atomic
-    def cancel(self, *, by: Any = None) -> None:
+    def cancel(self, *, by: User | None = None) -> None:
         """Become CANCELLED if still UNPAID and give the stock back, once.
 
         ``by`` is the buyer or the operator who wished it; without one it is the time that is over.
@@ -219,7 +222,7 @@ class Order(models.Model):
 
     @alters_data
     @transaction.atomic(savepoint=False)
-    def restock(self, cause: str, *, by: Any = None) -> None:
+    def restock(self, cause: str, *, by: User | None = None) -> None:
         """Give the goods back to the stock, once."""
         not_yet = Order.objects.filter(pk=self.pk, restocked_at__isnull=True)
         if not not_yet.update(restocked_at=timezone.now()):

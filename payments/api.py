@@ -21,6 +21,7 @@ from payments.expiry import cancel_now
 from payments.models.payment import Payment
 from payments.models.refund import Refund
 from payments.refunds import approve, request_refund
+from users.requests import UserRequest
 
 router = Router(auth=SessionAuth())
 
@@ -38,7 +39,7 @@ class PayIn(Schema):
 @router.post(
     "/{order_id}/payment", response={200: PaymentOut, **refusals(401, 403, 404, 409, 422, 503)}
 )
-def pay_order(request: HttpRequest, order_id: str, way: Query[PayIn]) -> dict[str, str]:
+def pay_order(request: UserRequest, order_id: str, way: Query[PayIn]) -> dict[str, str]:
     """Begin to pay an order: send the buyer's browser to this address of Alipay's.
 
     With ``kind=qr`` it is what the buyer's wallet is to scan.
@@ -51,7 +52,7 @@ def pay_order(request: HttpRequest, order_id: str, way: Query[PayIn]) -> dict[st
 
 
 @router.post("/{order_id}/cancel", response={200: OrderOut, **refusals(401, 403, 404, 409, 503)})
-def cancel_order(request: HttpRequest, order_id: str) -> Order:
+def cancel_order(request: UserRequest, order_id: str) -> Order:
     """Cancel an unpaid order: its stock goes back."""
     order = Order.objects.prefetch_related("items").own_or_404(request.user, order_id)
     cancel_now(order, by=request.user)
@@ -117,7 +118,7 @@ class StaffAuth(SessionAuth):
     response={201: RefundOut, **refusals(400, 401, 403, 404, 409, 413, 415, 422)},
 )
 def refund_order(
-    request: HttpRequest, order_id: str, wanted: RefundIn, key: IdempotencyKey
+    request: UserRequest, order_id: str, wanted: RefundIn, key: IdempotencyKey
 ) -> Status[Refund]:
     """Refund a paid order, in full or in part; for the staff alone. The worker sends it.
 
@@ -136,7 +137,7 @@ def refund_order(
     auth=StaffAuth("payments.approve_refund"),
     response={200: RefundOut, **refusals(401, 403, 404, 409)},
 )
-def approve_refund(request: HttpRequest, order_id: str, out_request_no: str) -> Refund:
+def approve_refund(request: UserRequest, order_id: str, out_request_no: str) -> Refund:
     """Approve a refund that waits for a second operator; the worker sends it then."""
     refunds = Refund.objects.filter(payment__order__order_id=order_id)
     refund = get_object_or_404(refunds, out_request_no=out_request_no)

@@ -20,6 +20,7 @@ from payments.exceptions import AskLater, NothingToAsk
 from payments.models.notice import Notice
 from payments.models.payment import Payment
 from payments.models.refund import Refund
+from users.models import User
 
 
 class RefundForm(forms.Form):
@@ -52,7 +53,7 @@ class DeclineForm(forms.Form):
 # An order
 
 
-def ask_about_each_attempt(order: Order, *, by: Any) -> str:
+def ask_about_each_attempt(order: Order, *, by: User) -> str:
     attempts = list(order.payments.open())
     if not attempts:
         raise NothingToAsk
@@ -71,7 +72,7 @@ def what_asking_does(row: Order | Payment) -> str:
     ).format(what=row)
 
 
-def cancel(order: Order, *, by: Any) -> str:
+def cancel(order: Order, *, by: User) -> str:
     expiry.cancel_now(order, by=by)
     return gettext("The order is cancelled, and its goods are back in the stock.")
 
@@ -96,7 +97,7 @@ def refund_form_of(order: Order) -> str:
 # A payment
 
 
-def ask_about(payment: Payment, *, by: Any) -> str:
+def ask_about(payment: Payment, *, by: User) -> str:
     if not payment.is_open:
         raise NothingToAsk
     if not query.ask(payment, by=by):
@@ -107,7 +108,7 @@ def ask_about(payment: Payment, *, by: Any) -> str:
     )
 
 
-def refund(payment: Payment, *, by: Any, **wanted: Any) -> str:
+def refund(payment: Payment, *, by: User, **wanted: Any) -> str:
     asked = refunds.request_refund(payment, by=by, **wanted)
     if asked.is_waiting:
         return gettext("The refund waits until a second operator approves it.")
@@ -123,17 +124,17 @@ def what_can_go_back(payment: Payment) -> str:
 # A refund
 
 
-def approve(refund: Refund, *, by: Any) -> str:
+def approve(refund: Refund, *, by: User) -> str:
     refunds.approve(refund, by=by)
     return gettext("Approved: the refund is on its way.")
 
 
-def decline(refund: Refund, *, by: Any, reason: str) -> str:
+def decline(refund: Refund, *, by: User, reason: str) -> str:
     refunds.decline(refund, by=by, reason=reason)
     return gettext("Declined: no money moves.")
 
 
-def retry(refund: Refund, *, by: Any) -> str:
+def retry(refund: Refund, *, by: User) -> str:
     refunds.retry(refund, by=by)
     return gettext("The refund is on its way; look here what became of it.")
 
@@ -161,7 +162,7 @@ def what_trying_again_does(refund: Refund) -> str:
 # A notice
 
 
-def replay(notice: Notice, *, by: Any) -> str:
+def replay(notice: Notice, *, by: User) -> str:
     notify.replay(notice, by=by)
     return gettext("Replayed: {verdict}").format(verdict=notice.get_verdict_display())
 

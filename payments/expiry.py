@@ -16,7 +16,6 @@ that was never born cannot be closed; what is paid for it all the same goes back
 
 import logging
 from contextlib import suppress
-from typing import Any
 
 from django.utils import timezone
 
@@ -26,6 +25,7 @@ from orders.models import Order, OrderStatus
 from payments.exceptions import CancelLater
 from payments.models.payment import Payment
 from payments.query import ask
+from users.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def cancel_expired_orders() -> int:
     return cancelled
 
 
-def cancel_now(order: Order, *, by: Any) -> None:
+def cancel_now(order: Order, *, by: User) -> None:
     """Cancel an order before its time, for its buyer or by an operator: the same story, now.
 
     Raise OrderNotCancellable when it is not unpaid, as when Alipay, asked, says that it is paid,

@@ -19,7 +19,6 @@ https://opendocs.alipay.com/open/270/105902
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qsl
 
 from django.conf import settings
@@ -36,6 +35,7 @@ from payments.models.payment import Payment
 from payments.models.refund import MAX_OUT_REQUEST_NO
 from payments.query import ask
 from payments.refunds import import_refund, look_again
+from users.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def notify(request: HttpRequest) -> HttpResponse:
 notify.refuses_large_bodies = True  # type: ignore[attr-defined]
 
 
-def replay(notice: Notice, *, by: Any) -> str:
+def replay(notice: Notice, *, by: User) -> str:
     """Judge a stored call anew, as if Alipay called again; return the verdict.
 
     It is for one that was refused for a fault that has been mended, or that the shop died over.
@@ -80,7 +80,7 @@ def replay(notice: Notice, *, by: Any) -> str:
     return verdict
 
 
-def judge(notice: Notice, fields: Mapping[str, str], *, by: Any = None) -> str:
+def judge(notice: Notice, fields: Mapping[str, str], *, by: User | None = None) -> str:
     """Do what a stored call asks for; return the verdict, or raise Refused.
 
     ``by`` is the operator who replays it.
@@ -136,7 +136,7 @@ def parse_form(raw: str) -> dict[str, str]:
     return fields
 
 
-def act_upon(notice: Notice, fields: Mapping[str, str], *, by: Any) -> str:
+def act_upon(notice: Notice, fields: Mapping[str, str], *, by: User | None) -> str:
     """Do what a genuine notice asks for, and return the verdict; both or neither are written."""
     for name in ("notify_id", "out_trade_no", "trade_no", "trade_status"):
         setattr(notice, name, fields.get(name, "")[:MAX_WORD])

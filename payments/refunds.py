@@ -13,7 +13,6 @@ https://opendocs.alipay.com/open/02ekfk
 import logging
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -36,6 +35,7 @@ from payments.exceptions import (
 )
 from payments.models.payment import Payment
 from payments.models.refund import OPEN_REFUNDS, Refund
+from users.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def request_refund(
     payment: Payment,
     *,
     amount: Decimal,
-    by: Any,
+    by: User,
     reason: str = "",
     restocks: bool = False,
     after: int | None = None,
@@ -98,7 +98,7 @@ def request_refund(
     return refund
 
 
-def fingerprint(key: str, *, by: Any) -> str:
+def fingerprint(key: str, *, by: User) -> str:
     return f"K{sha256(f'{by.pk} {key}'.encode()).hexdigest()[:24]}"
 
 
@@ -107,7 +107,7 @@ def needs_approval(payment: Payment, amount: Decimal) -> bool:
     return amount + payment.refunded_by_one() > settings.REFUND_APPROVAL_AMOUNT
 
 
-def approve(refund: Refund, *, by: Any) -> None:
+def approve(refund: Refund, *, by: User) -> None:
     """Let a refund go that waited for a second operator.
 
     Raise RefundNotWaiting when it does not wait, and SecondOperatorNeeded for whoever asked for it.
@@ -123,7 +123,7 @@ def approve(refund: Refund, *, by: Any) -> None:
     logger.info("Refund %s: approved by %s", refund, by)
 
 
-def decline(refund: Refund, *, by: Any, reason: str) -> None:
+def decline(refund: Refund, *, by: User, reason: str) -> None:
     """End a refund that waited for a second operator; raise RefundNotWaiting when it does not."""
     with transaction.atomic():
         refund = waiting(refund)
@@ -132,7 +132,7 @@ def decline(refund: Refund, *, by: Any, reason: str) -> None:
         record_event(refund, Event.What.REFUND_DECLINED, evidence=reason, by=by)
 
 
-def retry(refund: Refund, *, by: Any) -> None:
+def retry(refund: Refund, *, by: User) -> None:
     """Try a refund again that failed, with its own number: what was done is not done twice.
 
     It counts again for REFUND_APPROVAL_AMOUNT, and may wait for a second operator. Raise
@@ -197,7 +197,7 @@ def waiting(refund: Refund) -> Refund:
     return refund
 
 
-def record_event(refund: Refund, what: str, *, evidence: str = "", by: Any = None) -> None:
+def record_event(refund: Refund, what: str, *, evidence: str = "", by: User | None = None) -> None:
     refund.payment.order.record(what, about=refund.out_request_no, evidence=evidence, by=by)
 
 

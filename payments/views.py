@@ -21,6 +21,7 @@ from payments.expiry import cancel_now
 from payments.models.payment import Payment
 from payments.models.refund import Refund
 from payments.query import ask
+from users.requests import UserRequest
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @login_required
-def payment_page(request: HttpRequest, order_id: str) -> HttpResponse:
+def payment_page(request: UserRequest, order_id: str) -> HttpResponse:
     """Show what is to be paid; when posted, lead to Alipay, if the order can still be paid."""
     orders = Order.objects.prefetch_related("items__product")
     order = orders.own_or_404(request.user, order_id)
@@ -40,7 +41,7 @@ def payment_page(request: HttpRequest, order_id: str) -> HttpResponse:
 @require_POST
 @never_cache
 @login_required
-def qr(request: HttpRequest, order_id: str) -> HttpResponse:
+def qr(request: UserRequest, order_id: str) -> HttpResponse:
     """Show a QR code on the payment page, for another device to scan."""
     order = Order.objects.prefetch_related("items").own_or_404(request.user, order_id)
     attempts.qr_code(request, order)
@@ -52,7 +53,7 @@ def qr(request: HttpRequest, order_id: str) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
-def panel(request: HttpRequest, order_id: str) -> HttpResponse:
+def panel(request: UserRequest, order_id: str) -> HttpResponse:
     """Say how the payment stands; the answer 286 tells htmx to stop asking."""
     order = Order.objects.own_or_404(request.user, order_id)
     if order.is_unpaid:
@@ -118,7 +119,7 @@ def payment_return(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
-def cancel(request: HttpRequest, order_id: str) -> HttpResponse:
+def cancel(request: UserRequest, order_id: str) -> HttpResponse:
     """Cancel an unpaid order, having made sure at Alipay that it is not being paid."""
     order = Order.objects.own_or_404(request.user, order_id)
     cancel_now(order, by=request.user)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
@@ -16,6 +15,7 @@ from core.alters_data import alters_data
 from core.money import MoneyField
 from orders.models import Event
 from payments.models.payment import Payment
+from users.models import User
 
 # What a notice says in one word, genuine or not, is kept to this length; `raw` has all of it.
 MAX_WORD = 128
@@ -120,7 +120,12 @@ class Notice(models.Model):
     @alters_data
     @transaction.atomic(savepoint=False)
     def record_verdict(
-        self, verdict: str, *, reason: str = "", payment: Payment | None = None, by: Any = None
+        self,
+        verdict: str,
+        *,
+        reason: str = "",
+        payment: Payment | None = None,
+        by: User | None = None,
     ) -> None:
         """Write down what it says, and what came of it; ``by`` is the operator who replayed it."""
         self.verdict, self.reason, self.payment = verdict, reason[:200], payment
