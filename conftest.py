@@ -202,9 +202,20 @@ def start_sandbox(data: Path, *, port: int = 0) -> subprocess.Popen[str]:
     (private_keys / f"{environment.APP_ID}.pem").write_bytes(private_key)
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "alipay_twin", "--port", str(port), "--print-ready"),
-            *("--keys", str(environment.KEYS), "--data", str(data)),
-            *("--app-id", environment.APP_ID, "--seller-id", environment.SELLER_ID),
+            sys.executable,
+            "-m",
+            "alipay_twin",
+            "--port",
+            str(port),
+            "--print-ready",
+            "--keys",
+            str(environment.KEYS),
+            "--data",
+            str(data),
+            "--app-id",
+            environment.APP_ID,
+            "--seller-id",
+            environment.SELLER_ID,
         ],
         cwd=Path(__file__).parent / "sandbox",
         stdout=subprocess.PIPE,
@@ -243,8 +254,16 @@ def shop(django_db_setup: None) -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "granian", "--interface", "rsgi", "core.rsgi:shop"),
-            *("--port", str(port), "--workers", "2"),
+            sys.executable,
+            "-m",
+            "granian",
+            "--interface",
+            "rsgi",
+            "core.rsgi:shop",
+            "--port",
+            str(port),
+            "--workers",
+            "2",
         ],
         cwd=Path(__file__).parent,
         env=environment_of_a_child(),

@@ -97,16 +97,33 @@ AGAIN_FROM_DIFFERENCE = Link(
 class BillAdmin(ReadOnly, WithButtons):
     buttons = (AGAIN,)
     list_display = (
-        *("day", "status", "open_differences", "payments", "paid", "refunds", "refunded", "fees"),
+        "day",
+        "status",
+        "open_differences",
+        "payments",
+        "paid",
+        "refunds",
+        "refunded",
+        "fees",
         "reason",
     )
     list_filter = ("status",)
     date_hierarchy = "day"
     list_per_page = 50
     fields = (
-        *("day", "status", "reason", "open_differences"),
-        *("payments", "paid", "refunds", "refunded", "fees"),
-        *("fetched_at", "due_at", "tries", "as_it_came"),
+        "day",
+        "status",
+        "reason",
+        "open_differences",
+        "payments",
+        "paid",
+        "refunds",
+        "refunded",
+        "fees",
+        "fetched_at",
+        "due_at",
+        "tries",
+        "as_it_came",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Bill]:
@@ -154,8 +171,15 @@ class BillAdmin(ReadOnly, WithButtons):
 class DifferenceAdmin(ReadOnly, WithButtons):
     buttons = (RESOLVE, AGAIN_FROM_DIFFERENCE)
     list_display = (
-        *("bill", "kind", "movement", "out_trade_no", "our_amount", "their_amount"),
-        *("here", "their_status", "status"),
+        "bill",
+        "kind",
+        "movement",
+        "out_trade_no",
+        "our_amount",
+        "their_amount",
+        "here",
+        "their_status",
+        "status",
     )
     list_display_links = ("kind", "out_trade_no")
     list_filter = ("status", "kind", "movement")
@@ -165,9 +189,24 @@ class DifferenceAdmin(ReadOnly, WithButtons):
     search_fields = ("out_trade_no", "out_request_no", "trade_no", "resolution")
     search_help_text = "out_trade_no · out_request_no · trade_no"
     fields = (
-        *("bill", "kind", "movement", "advice", "out_trade_no", "out_request_no", "trade_no"),
-        *("our_amount", "their_amount", "here", "their_status", "payment", "refund"),
-        *("status", "found_at", "resolved_at", "resolved_by", "resolution"),
+        "bill",
+        "kind",
+        "movement",
+        "advice",
+        "out_trade_no",
+        "out_request_no",
+        "trade_no",
+        "our_amount",
+        "their_amount",
+        "here",
+        "their_status",
+        "payment",
+        "refund",
+        "status",
+        "found_at",
+        "resolved_at",
+        "resolved_by",
+        "resolution",
     )
 
     @admin.display(description=_("our status"))

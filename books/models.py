@@ -202,8 +202,13 @@ class Difference(models.Model):
 
     # What a run of the bill finds, and another may find otherwise.
     AS_FOUND = (
-        *("trade_no", "our_amount", "their_amount", "our_status", "their_status"),
-        *("payment_id", "refund_id"),
+        "trade_no",
+        "our_amount",
+        "their_amount",
+        "our_status",
+        "their_status",
+        "payment_id",
+        "refund_id",
     )
 
     bill = models.ForeignKey(

@@ -329,7 +329,8 @@ def queries_of_unbilled(day: date) -> list[models.QuerySet[Any]]:
         within(Payment.objects.filter(status__in=PAID_STATUSES), "paid_at", span),
         within(
             Refund.objects.filter(status=Refund.Status.DONE).select_related("payment"),
-            *("done_at", span),
+            "done_at",
+            span,
         ),
     ]
 

@@ -19,10 +19,20 @@ from core.spreadsheets.writing import table
 
 # What is asked about most often comes first; what is not named here comes last.
 LISTS = (
-    *("orders.Order", "payments.Payment", "payments.Refund", "books.Difference"),
-    *("books.Bill", "payments.Notice", "payments.JournalEntry", "books.AuditReport"),
-    *("products.Product", "products.StockMovement", "products.Category"),
-    *("letters.Letter", "users.User", "auth.Group"),
+    "orders.Order",
+    "payments.Payment",
+    "payments.Refund",
+    "books.Difference",
+    "books.Bill",
+    "payments.Notice",
+    "payments.JournalEntry",
+    "books.AuditReport",
+    "products.Product",
+    "products.StockMovement",
+    "products.Category",
+    "letters.Letter",
+    "users.User",
+    "auth.Group",
 )
 
 

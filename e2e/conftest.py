@@ -38,8 +38,15 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with log.open("wb") as output:
         demo = subprocess.Popen(
             [
-                *(sys.executable, str(ROOT / "run.py"), "demo", "--data", str(log.parent / "data")),
-                *("--port", str(port), "--sandbox-port", str(sandbox_port)),
+                sys.executable,
+                str(ROOT / "run.py"),
+                "demo",
+                "--data",
+                str(log.parent / "data"),
+                "--port",
+                str(port),
+                "--sandbox-port",
+                str(sandbox_port),
             ],
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -156,7 +156,8 @@ def test_an_import_with_errors_says_where_and_writes_nothing(
 
     assert house.product("Longjing")["price"] == "269.00"
     house.manage(
-        *("shell", "-c"),
+        "shell",
+        "-c",
         f"from products.models import Product; Product.objects.filter(id={before['id']})"
         f".update(price='{before['price']}')",
     ).check_returncode()

@@ -48,8 +48,20 @@ class LetterAdmin(ReadOnly, WithButtons):
     search_fields = ("event__order__order_id", "event__order__user__username", "to")
     search_help_text = "order_id · username · email"
     fields = (
-        *("order", "kind", "to", "language", "copy", "asked_by", "status", "tries"),
-        *("due_at", "last_error", "written_at", "sent_at", "number", "text"),
+        "order",
+        "kind",
+        "to",
+        "language",
+        "copy",
+        "asked_by",
+        "status",
+        "tries",
+        "due_at",
+        "last_error",
+        "written_at",
+        "sent_at",
+        "number",
+        "text",
     )
 
     @admin.display(description=_("order"), ordering="event__order")

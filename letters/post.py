@@ -43,8 +43,11 @@ BATCH = 100
 
 # Trouble that is over with the next letter. All other trouble is the mail server's.
 ABOUT_THE_LETTER = (
-    *(smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError),
-    *(smtplib.SMTPNotSupportedError, ValueError),
+    smtplib.SMTPRecipientsRefused,
+    smtplib.SMTPSenderRefused,
+    smtplib.SMTPDataError,
+    smtplib.SMTPNotSupportedError,
+    ValueError,
 )
 
 

@@ -35,8 +35,17 @@ class OrderAdmin(ReadOnly, Exported, WithButtons):
     export_columns = COLUMNS
     export_prefetch: tuple[str, ...] = ("items",)
     fields = (
-        *("order_id", "user", "status", "total_price", "payment_method", "transaction_id"),
-        *("paid_at", "expires_at", "restocked_at", "created_at", "updated_at"),
+        "order_id",
+        "user",
+        "status",
+        "total_price",
+        "payment_method",
+        "transaction_id",
+        "paid_at",
+        "expires_at",
+        "restocked_at",
+        "created_at",
+        "updated_at",
     )
 
     def render_change_form(

@@ -86,9 +86,20 @@ class PaymentAdmin(ReadOnly, WithButtons):
     search_help_text = "out_trade_no · trade_no · order_id · username"
     inlines = (RefundInline, NoticeInline)
     fields = (
-        *("order", "out_trade_no", "kind", "amount", "status", "trade_no", "paid_at"),
-        *("billed_on", "time_expire", "due_at", "tries", "unclear_since"),
-        *("created_at", "updated_at"),
+        "order",
+        "out_trade_no",
+        "kind",
+        "amount",
+        "status",
+        "trade_no",
+        "paid_at",
+        "billed_on",
+        "time_expire",
+        "due_at",
+        "tries",
+        "unclear_since",
+        "created_at",
+        "updated_at",
     )
 
 
@@ -99,13 +110,26 @@ class NoticeAdmin(ReadOnly, WithButtons):
     list_filter = ("verdict", "is_genuine", "trade_status", "received_at")
     list_per_page = 50
     search_fields = (
-        *("out_trade_no", "trade_no", "notify_id"),
-        *("payment__order__order_id", "payment__order__user__username"),
+        "out_trade_no",
+        "trade_no",
+        "notify_id",
+        "payment__order__order_id",
+        "payment__order__user__username",
     )
     search_help_text = "out_trade_no · trade_no · notify_id · order_id · username"
     fields = (
-        *("received_at", "verdict", "reason", "is_genuine", "payment", "out_trade_no"),
-        *("trade_no", "trade_status", "total_amount", "notify_id", "sha256", "raw"),
+        "received_at",
+        "verdict",
+        "reason",
+        "is_genuine",
+        "payment",
+        "out_trade_no",
+        "trade_no",
+        "trade_status",
+        "total_amount",
+        "notify_id",
+        "sha256",
+        "raw",
     )
 
 
@@ -117,12 +141,28 @@ class RefundAdmin(ReadOnly, WithButtons):
     list_select_related = ("payment",)
     list_per_page = 50
     search_fields = (
-        *("out_request_no", "payment__out_trade_no", "payment__trade_no"),
-        *("payment__order__order_id", "payment__order__user__username"),
+        "out_request_no",
+        "payment__out_trade_no",
+        "payment__trade_no",
+        "payment__order__order_id",
+        "payment__order__user__username",
     )
     search_help_text = "out_request_no · out_trade_no · trade_no · order_id · username"
     fields = (
-        *("payment", "out_request_no", "amount", "status", "cause", "reason", "restocks"),
-        *("requested_by", "approved_by", "last_answer", "due_at", "tries", "unclear_since"),
-        *("created_at", "done_at", "billed_on"),
+        "payment",
+        "out_request_no",
+        "amount",
+        "status",
+        "cause",
+        "reason",
+        "restocks",
+        "requested_by",
+        "approved_by",
+        "last_answer",
+        "due_at",
+        "tries",
+        "unclear_since",
+        "created_at",
+        "done_at",
+        "billed_on",
     )

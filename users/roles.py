@@ -18,26 +18,45 @@ from django.contrib.auth.models import Group, Permission
 # Whose every permission the owner has.
 SHOP = ("products", "orders", "payments", "books", "letters")
 IN_VIEW_OF_ALL = (
-    *("orders.view_order", "orders.view_orderitem", "orders.view_event"),
-    *("payments.view_payment", "payments.view_refund", "payments.view_notice"),
-    *("letters.view_letter", "letters.resend_letter"),
-    *("books.view_bill", "books.view_difference", "books.view_auditreport"),
+    "orders.view_order",
+    "orders.view_orderitem",
+    "orders.view_event",
+    "payments.view_payment",
+    "payments.view_refund",
+    "payments.view_notice",
+    "letters.view_letter",
+    "letters.resend_letter",
+    "books.view_bill",
+    "books.view_difference",
+    "books.view_auditreport",
 )
 ROLES = {
     "clerk": (
         *IN_VIEW_OF_ALL,
-        *("products.view_category", "products.add_category", "products.change_category"),
-        *("products.view_product", "products.add_product", "products.change_product"),
-        *("products.view_stockmovement", "products.correct_stock"),
+        "products.view_category",
+        "products.add_category",
+        "products.change_category",
+        "products.view_product",
+        "products.add_product",
+        "products.change_product",
+        "products.view_stockmovement",
+        "products.correct_stock",
     ),
     "cashier": (
         *IN_VIEW_OF_ALL,
-        *("payments.ask_payment", "payments.add_refund", "orders.cancel_order"),
+        "payments.ask_payment",
+        "payments.add_refund",
+        "orders.cancel_order",
     ),
     # Nobody is deleted: who leaves is made inactive, and what they did keeps its name.
     "owner": (
-        *("users.view_user", "users.add_user", "users.change_user"),
-        *("auth.view_group", "auth.add_group", "auth.change_group", "auth.delete_group"),
+        "users.view_user",
+        "users.add_user",
+        "users.change_user",
+        "auth.view_group",
+        "auth.add_group",
+        "auth.change_group",
+        "auth.delete_group",
     ),
 }
 

@@ -80,7 +80,9 @@ def test_a_difference_is_resolved_with_a_reason(
     difference.refresh_from_db()
     assert response["Location"] == page(difference, "change")
     assert (difference.status, difference.resolution, difference.resolved_by) == (
-        *("RESOLVED", "our other shop", operator),
+        "RESOLVED",
+        "our other shop",
+        operator,
     )
     assert difference.resolved_at is not None
     assert LogEntry.objects.get().change_message == "resolve: reason our other shop"
@@ -127,7 +129,8 @@ def test_a_malformed_bill_can_be_downloaded(operators: Client, bill: Bill) -> No
     response = operators.get(page(bill, "raw"))
 
     assert (response.content, response["Content-Type"]) == (
-        *(b"\x00<script>", "application/octet-stream"),
+        b"\x00<script>",
+        "application/octet-stream",
     )
     assert response["Content-Disposition"] == 'attachment; filename="bill-2026-11-21.bin"'
 

@@ -90,7 +90,11 @@ TAMPERING = {
         "WHERE amount = 1); DELETE FROM payments_refund WHERE amount = 1"
     ),
     "refund of nothing": INSERT.format(
-        *("REFUND", "RETURNS", "ALIPAY", "9.90", "NULL"),
+        "REFUND",
+        "RETURNS",
+        "ALIPAY",
+        "9.90",
+        "NULL",
     ),
     "fee above all": INSERT.format("FEE", "FEES", "ALIPAY", "9999", "NULL"),
     "sale of a refund": (

@@ -80,7 +80,9 @@ def test_a_clean_day_has_no_differences(
 
     assert (bill.status, bill.payments, bill.refunds) == ("READ", 2, 1)
     assert (bill.paid, bill.refunded, bill.fees) == (
-        *(Decimal("29.70"), Decimal("5.00"), Decimal("0.15")),
+        Decimal("29.70"),
+        Decimal("5.00"),
+        Decimal("0.15"),
     )
     assert found() == []
     assert set(Payment.objects.values_list("billed_on", flat=True)) == {DAY}
@@ -341,7 +343,9 @@ def test_what_a_discount_of_the_merchant_took_is_named(
 
     one = Difference.objects.get()
     assert (one.kind, one.our_amount, one.their_amount) == (
-        *("AMOUNT", Decimal("9.90"), Decimal("9.00")),
+        "AMOUNT",
+        Decimal("9.90"),
+        Decimal("9.00"),
     )
 
 
@@ -403,7 +407,9 @@ def test_a_difference_that_vanished_is_mended(world: World, alice: User, tea: Pr
     run()
     difference.refresh_from_db()
     assert (str(difference.status), difference.is_open, difference.resolved_by) == (
-        *("OPEN", True, None),
+        "OPEN",
+        True,
+        None,
     )
 
 
@@ -719,7 +725,8 @@ def test_the_number_of_queries_does_not_depend_on_that_of_rows(alice: User) -> N
             bill = run(bill_maker.DAY, file=io.BytesIO(raw))
         counts.append(len(queries))
         assert (bill.payments, Difference.objects.open().filter(kind="ONLY_THERE").count()) == (
-            *(size, 0),
+            size,
+            0,
         )
 
     assert counts[1] <= counts[0] + 8
@@ -855,7 +862,8 @@ def test_the_command_fails_without_a_bill(world: World, alice: User, tea: Produc
     out, failure = command("--date", str(DAY))
 
     assert (out.splitlines()[0], failure) == (
-        *("2050-03-01: no bill yet: BILL_NOT_EXIST", "Not in order: 2050-03-01"),
+        "2050-03-01: no bill yet: BILL_NOT_EXIST",
+        "Not in order: 2050-03-01",
     )
 
 
@@ -895,7 +903,8 @@ def test_the_command_reads_a_file(world: World, tmp_path: Any) -> None:
     out, failure = command("--date", str(DAY), "--file", str(file))
 
     assert (failure, out.splitlines()[0]) == (
-        *("", "2050-03-01: read. 0 payments, 0.00 yuan; 0 refunds, 0.00 yuan; fees 0.00 yuan."),
+        "",
+        "2050-03-01: read. 0 payments, 0.00 yuan; 0 refunds, 0.00 yuan; fees 0.00 yuan.",
     )
 
 

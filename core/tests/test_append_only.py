@@ -85,7 +85,11 @@ def test_stock_is_the_sum_of_its_movements(alice: User, bob: User, tea: Product)
     moved = [(row.cause, row.quantity) for row in tea.movements.order_by("id")]
 
     assert moved == [
-        *[("OPENING", 10), ("ORDER", -3), ("ORDER", -2), ("CANCEL", 2), ("CORRECTION", -1)]
+        ("OPENING", 10),
+        ("ORDER", -3),
+        ("ORDER", -2),
+        ("CANCEL", 2),
+        ("CORRECTION", -1),
     ]
     assert Product.objects.get().stock == 6
 

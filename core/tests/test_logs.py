@@ -36,7 +36,9 @@ def test_json_holds_the_parts() -> None:
     told = json.loads(JSONFormatter().format(record("支付 %s", "ok")))
 
     assert (told["level"], told["logger"], told["message"]) == (
-        *("WARNING", "payments.notify", "支付 ok"),
+        "WARNING",
+        "payments.notify",
+        "支付 ok",
     )
     assert told["time"].endswith("+00:00")
     assert "second" in json.loads(JSONFormatter().format(failure()))["traceback"]

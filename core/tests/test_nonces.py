@@ -22,9 +22,16 @@ def nonce_of(response: Any) -> str:
 @pytest.mark.parametrize(
     "address",
     [
-        *("/", "/products/{}/", "/users/login/", "/not-there/", "/api/docs"),
-        *("/admin/", "/admin/products/product/", "/admin/products/product/{}/change/"),
-        *("/admin/products/product/{}/delete/", "/admin/users/user/add/"),
+        "/",
+        "/products/{}/",
+        "/users/login/",
+        "/not-there/",
+        "/api/docs",
+        "/admin/",
+        "/admin/products/product/",
+        "/admin/products/product/{}/change/",
+        "/admin/products/product/{}/delete/",
+        "/admin/users/user/add/",
     ],
 )
 def test_every_script_of_a_page_has_its_nonce(

@@ -83,8 +83,15 @@ PAGES = {
 }
 # They show no row: what is in them depends on what one may see.
 DJANGOS_OWN = {
-    *("index", "login", "logout", "password_change", "password_change_done"),
-    *("autocomplete", "jsi18n", "view_on_site", "app_list"),
+    "index",
+    "login",
+    "logout",
+    "password_change",
+    "password_change_done",
+    "autocomplete",
+    "jsi18n",
+    "view_on_site",
+    "app_list",
 }
 EACH = [(model, page) for model, pages in PAGES.items() for page in pages]
 WHAT_THE_FORMS_ASK = {"amount": "1.00", "reason": "broken"}

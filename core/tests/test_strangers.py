@@ -101,7 +101,9 @@ def test_only_the_staff_reaches_what_is_theirs(
 ) -> None:
     for address in (address_of(name, order), address_of(name, Order(order_id="NOTHING"))):
         assert [client.post(address).status_code for client in (alices, bobs, Client())] == [
-            *(403, 403, 401)
+            403,
+            403,
+            401,
         ]
 
 

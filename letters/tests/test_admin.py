@@ -141,7 +141,8 @@ def test_a_second_click_sends_nothing_more(operators: Client, letter: Letter) ->
 
     assert len(mail.outbox) == 2
     assert [entry.change_message for entry in LogEntry.objects.order_by("id")] == [
-        *("again", "again: refused, letter-still-on-its-way")
+        "again",
+        "again: refused, letter-still-on-its-way",
     ]
 
 
@@ -164,7 +165,8 @@ def test_only_with_the_permission(bob: User, letter: Letter) -> None:
     client = login(bob)
     assert again(letter) not in client.get(f"{LIST}{letter.pk}/change/").content.decode()
     assert [client.get(again(letter)).status_code, client.post(again(letter)).status_code] == [
-        *(403, 403)
+        403,
+        403,
     ]
     assert Letter.objects.count() == 1
 

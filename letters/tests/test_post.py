@@ -77,7 +77,9 @@ def test_a_letter_arrives_whole(order: Order, server: MailServer) -> None:
     assert (taken["To"], taken["Message-ID"]) == (letter.to, f"<{letter.number}@localhost>")
     assert taken["Subject"] == f"Order received: order {order.order_id}"
     assert [part.get_content_type() for part in taken.walk()] == [
-        *("multipart/alternative", "text/plain", "text/html")
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
     ]
     plain = taken.get_body(("plain",))
     assert plain

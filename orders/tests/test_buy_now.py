@@ -185,7 +185,9 @@ def test_buy_now_never_reads_a_price_or_a_buyer(alices: Client, tea: Product, bo
     order = Order.objects.get()
     assert response.status_code == 201
     assert (order.total_price, order.user.username, order.status) == (
-        *(Decimal("9.90"), "alice", "UNPAID"),
+        Decimal("9.90"),
+        "alice",
+        "UNPAID",
     )
 
 

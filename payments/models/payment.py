@@ -217,9 +217,7 @@ class Payment(Due):
         payment.paid_at = trade.gmt_payment or timezone.now()
         payment.due_at = payment.unclear_since = None
         payment.save(
-            update_fields=[
-                *("status", "trade_no", "paid_at", "due_at", "unclear_since", "updated_at")
-            ]
+            update_fields=["status", "trade_no", "paid_at", "due_at", "unclear_since", "updated_at"]
         )
         if payment.order.mark_paid(
             payment_method=PaymentMethod.ALIPAY,

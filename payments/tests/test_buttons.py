@@ -117,7 +117,9 @@ def test_cancel_closes_the_trade_and_gives_the_stock_back(
     assert sandbox.trade(payment.out_trade_no)["trade_status"] == "TRADE_CLOSED"
     assert (Order.objects.get().status, Product.objects.get().stock) == ("CANCELLED", 10)
     assert history(payment.order) == [
-        *(("ASKED", "cashier"), ("CANCELLED", "cashier"), ("RESTOCKED", "cashier")),
+        ("ASKED", "cashier"),
+        ("CANCELLED", "cashier"),
+        ("RESTOCKED", "cashier"),
     ]
     assert log() == [("cashier", "order", "cancel")]
 
@@ -322,6 +324,7 @@ def test_the_api_approves_nobodys_own(
     response = owners.post(address)
 
     assert (response.status_code, response.json()["type"]) == (
-        *(403, "urn:guitai:problem:second-operator-needed"),
+        403,
+        "urn:guitai:problem:second-operator-needed",
     )
     assert Refund.objects.get().status == "WAITING"

@@ -52,7 +52,9 @@ def test_it_is_imported_once_with_the_amount_that_alipay_says(
 
     imported = Refund.objects.get()
     assert (imported.amount, imported.status, imported.cause) == (
-        *(Decimal("5.00"), "DONE", "CONSOLE"),
+        Decimal("5.00"),
+        "DONE",
+        "CONSOLE",
     )
     assert Order.objects.get().status == "PAID"
     assert journal.balance(journal.Account.ALIPAY) == Decimal("14.80")

@@ -121,7 +121,13 @@ def test_an_order_that_was_paid_in_time_does_not_expire(payment: Payment, sandbo
 @pytest.mark.parametrize(
     "kind",
     [
-        *("timeout", "http_500", "html", "reset", "unsigned", "wrong_signature", "system_error"),
+        "timeout",
+        "http_500",
+        "html",
+        "reset",
+        "unsigned",
+        "wrong_signature",
+        "system_error",
         "error_response",
     ],
 )

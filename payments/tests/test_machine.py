@@ -91,8 +91,14 @@ FAULTS = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(
             [
-                *("timeout", "http_500", "html", "reset", "unsigned", "wrong_signature"),
-                *("system_error", "error_response"),
+                "timeout",
+                "http_500",
+                "html",
+                "reset",
+                "unsigned",
+                "wrong_signature",
+                "system_error",
+                "error_response",
             ]
         ),
         "when": st.sampled_from(["before", "after"]),

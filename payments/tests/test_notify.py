@@ -52,7 +52,9 @@ def test_notify_settles_the_order(payment: Payment, trade_status: str) -> None:
     assert (response.status_code, response.content) == (200, b"success")
     assert response["Content-Type"] == "text/plain"
     assert (order.status, order.payment_method, order.transaction_id) == (
-        *("PAID", "alipay", TRADE_NO),
+        "PAID",
+        "alipay",
+        TRADE_NO,
     )
     assert order.paid_at == datetime(2026, 11, 22, 12, 0, tzinfo=UTC)  # 20:00 in Beijing
     assert (kept.verdict, kept.payment, kept.trade_status) == ("SETTLED", payment, trade_status)

@@ -40,7 +40,9 @@ def test_the_admin_refunds_a_part(operators: Client, operator: User, paid: Payme
     wanted = Refund.objects.get()
     assert (response.status_code, response["Location"]) == (302, f"{page}change/")
     assert (wanted.amount, wanted.reason, wanted.requested_by) == (
-        *(Decimal("5.00"), "broken", operator),
+        Decimal("5.00"),
+        "broken",
+        operator,
     )
     assert "5.00" in LogEntry.objects.get().change_message
 
@@ -62,7 +64,8 @@ def test_the_api_refunds_for_the_staff(operators: Client, paid: Payment) -> None
     wanted = Refund.objects.get()
     assert response.status_code == 201
     assert (response.json()["out_request_no"], response.json()["amount"]) == (
-        *(wanted.out_request_no, "5.00"),
+        wanted.out_request_no,
+        "5.00",
     )
     assert wanted.restocks
 
@@ -103,7 +106,8 @@ def test_a_key_with_another_body_is_no_repeat(
     refused = refund(operators, paid, headers=key, **changes)
 
     assert (refused.status_code, refused.json()["type"]) == (
-        *(422, "urn:guitai:problem:idempotency-key-used"),
+        422,
+        "urn:guitai:problem:idempotency-key-used",
     )
     assert Refund.objects.count() == 1
 
@@ -126,7 +130,8 @@ def test_a_key_that_is_no_key_is_refused(operators: Client, paid: Payment, key: 
     refused = refund(operators, paid, headers={"Idempotency-Key": key})
 
     assert (refused.status_code, refused.json()["type"]) == (
-        *(400, "urn:guitai:problem:idempotency-key-invalid"),
+        400,
+        "urn:guitai:problem:idempotency-key-invalid",
     )
     assert Refund.objects.count() == 0
 

@@ -137,19 +137,24 @@ STEPS: dict[str, tuple[Any, str, str]] = {
     "with the unpaid orders counted": (checkout, "refuse_hoarding", AFTER),
 }
 LOCKED = {
-    *("with the payment locked", "with the order cancelled", "with the refund written"),
-    *("with the operator's wish written", "with the unpaid orders counted"),
+    "with the payment locked",
+    "with the order cancelled",
+    "with the refund written",
+    "with the operator's wish written",
+    "with the unpaid orders counted",
 }
 
 # How the trade stands at Alipay when it begins, who is first, and where it can be stopped.
 FIRSTS: list[tuple[str, Callable[[Case], None], list[str]]] = [
     ("unborn", cancel, ["after the question", "before it cancels", "with the order cancelled"]),
     (
-        *("waiting", cancel),
+        "waiting",
+        cancel,
         ["after the question", "after the close", "before it cancels", "with the order cancelled"],
     ),
     (
-        *("waiting over", expire),
+        "waiting over",
+        expire,
         ["after the question", "after the close", "before it cancels", "with the order cancelled"],
     ),
     ("paid", pay, ["with the notice kept", "with the payment locked"]),

@@ -93,7 +93,13 @@ def test_an_unpaid_order_has_nothing_to_refund(
 @pytest.mark.parametrize(
     "kind",
     [
-        *("timeout", "http_500", "html", "reset", "unsigned", "wrong_signature", "system_error"),
+        "timeout",
+        "http_500",
+        "html",
+        "reset",
+        "unsigned",
+        "wrong_signature",
+        "system_error",
         "error_response",
     ],
 )
@@ -143,7 +149,8 @@ def test_a_merchant_without_money_refunds_later(
 
     tick()
     assert (Refund.objects.get().status, Refund.objects.get().last_answer.split()[0]) == (
-        *("UNKNOWN", "ACQ.SELLER_BALANCE_NOT_ENOUGH"),
+        "UNKNOWN",
+        "ACQ.SELLER_BALANCE_NOT_ENOUGH",
     )
     let_time_pass()
     tick()

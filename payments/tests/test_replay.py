@@ -131,7 +131,9 @@ def test_the_button_replays_and_is_logged(payment: Payment, owner: User) -> None
     assert response.status_code == 302
     assert Order.objects.get().status == "PAID"
     assert (logged.user, logged.object_id, logged.change_message) == (
-        *(owner, str(lost.pk), "replay"),
+        owner,
+        str(lost.pk),
+        "replay",
     )
 
 

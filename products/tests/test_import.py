@@ -282,8 +282,11 @@ def test_every_wrong_cell_is_named_at_once(operators: Client, tea: Product) -> N
     response = upload(operators, csv_file(headings, *rows))
 
     assert sorted(troubles(response)) == [
-        *((2, "category"), (2, "price (yuan)"), (2, "stock")),
-        *((4, "name"), (4, "price (yuan)")),
+        (2, "category"),
+        (2, "price (yuan)"),
+        (2, "stock"),
+        (4, "name"),
+        (4, "price (yuan)"),
     ]
     page = response.content.decode()
     assert page.count('<tr class="wrong">') == 5

@@ -54,8 +54,17 @@ class Process:
         self.folder = folder
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "alipay_twin", "--port", "0", "--print-ready"),
-                *("--keys", str(folder / "keys"), "--data", str(folder / "data"), *options),
+                sys.executable,
+                "-m",
+                "alipay_twin",
+                "--port",
+                "0",
+                "--print-ready",
+                "--keys",
+                str(folder / "keys"),
+                "--data",
+                str(folder / "data"),
+                *options,
             ],
             cwd=ROOT,
             stdout=subprocess.PIPE,

@@ -54,8 +54,18 @@ def test_paying_sends_the_buyer_back_with_signed_fields(
     assert at_the_cashier.location.startswith(merchant.shop.return_url + "?")
     fields = dict(parse_qsl(urlsplit(at_the_cashier.location).query, strict_parsing=True))
     assert set(fields) == {
-        *("charset", "out_trade_no", "method", "total_amount", "sign", "trade_no"),
-        *("auth_app_id", "version", "app_id", "sign_type", "seller_id", "timestamp"),
+        "charset",
+        "out_trade_no",
+        "method",
+        "total_amount",
+        "sign",
+        "trade_no",
+        "auth_app_id",
+        "version",
+        "app_id",
+        "sign_type",
+        "seller_id",
+        "timestamp",
     }
     assert fields["method"] == "alipay.trade.page.pay.return"
     assert merchant.verifies(fields)

@@ -88,8 +88,15 @@ def test_notices_and_return(merchant: Merchant, product: str) -> None:
 
     kinds = [re.search(r"trade_status=(\w+)", text)[1] for text in told]  # type: ignore[index]
     assert sorted(kinds) == [
-        *("TRADE_CLOSED", "TRADE_CLOSED", "TRADE_FINISHED", "TRADE_SUCCESS", "TRADE_SUCCESS"),
-        *("TRADE_SUCCESS", "WAIT_BUYER_PAY", "WAIT_BUYER_PAY", "WAIT_BUYER_PAY"),
+        "TRADE_CLOSED",
+        "TRADE_CLOSED",
+        "TRADE_FINISHED",
+        "TRADE_SUCCESS",
+        "TRADE_SUCCESS",
+        "TRADE_SUCCESS",
+        "WAIT_BUYER_PAY",
+        "WAIT_BUYER_PAY",
+        "WAIT_BUYER_PAY",
     ]
     for name, number, status, has_refund in (
         ("waiting", "G1", "WAIT_BUYER_PAY", False),

@@ -21,10 +21,25 @@ METHODS = [
     "alipay.data.dataservice.bill.downloadurl.query",
 ]
 FIELDS = [
-    *("out_trade_no", "trade_no", "total_amount", "subject", "body", "product_code", "quit_url"),
-    *("time_expire", "timeout_express", "qr_code_timeout_express", "passback_params", "store_id"),
-    *("refund_amount", "out_request_no", "refund_reason", "query_options", "operator_id"),
-    *("bill_type", "bill_date"),
+    "out_trade_no",
+    "trade_no",
+    "total_amount",
+    "subject",
+    "body",
+    "product_code",
+    "quit_url",
+    "time_expire",
+    "timeout_express",
+    "qr_code_timeout_express",
+    "passback_params",
+    "store_id",
+    "refund_amount",
+    "out_request_no",
+    "refund_reason",
+    "query_options",
+    "operator_id",
+    "bill_type",
+    "bill_date",
 ]
 SENSIBLE = ["T1", "1.00", "2040-01-01 00:00:00", "1m", "1c", "trade", "2040-01", "9" * 5000, "\0"]
 LEAVES = (

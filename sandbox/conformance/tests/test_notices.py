@@ -15,7 +15,11 @@ pytestmark = pytest.mark.slow
 
 TEA = {"total_amount": "10.00", "subject": '茶 "A+B" 100%', "body": "a&b=c\\d 龙井"}
 OF_PAYMENT = {
-    *("receipt_amount", "invoice_amount", "buyer_pay_amount", "point_amount", "fund_bill_list"),
+    "receipt_amount",
+    "invoice_amount",
+    "buyer_pay_amount",
+    "point_amount",
+    "fund_bill_list",
 }
 
 
