@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -15,6 +14,7 @@ from books.bill_file import MAX_NUMBER, Totals
 from books.exceptions import DifferenceNotOpen
 from core.alters_data import alters_data
 from core.due import Due, DueQuerySet
+from core.fields import ByField
 from core.money import MoneyField
 from payments.alipay import BEIJING
 from users.models import User
@@ -246,14 +246,7 @@ class Difference(models.Model):
     # Which run of the bill found it last: clocks may go back, this does not.
     seen_in = models.PositiveIntegerField(_("last seen in run"))
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
-    resolved_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("resolved by"),
-        on_delete=models.PROTECT,
-        related_name="+",
-        null=True,
-        blank=True,
-    )
+    resolved_by = ByField(_("resolved by"), null=True)
     resolution = models.CharField(_("resolution"), max_length=200, blank=True)
 
     objects = DifferenceQuerySet.as_manager()

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.alters_data import alters_data
 from core.due import Due, DueQuerySet
+from core.fields import ByField
 from orders.models import Event
 
 MAX_ERROR = 200
@@ -69,14 +70,7 @@ class Letter(Due):
     last_error = models.CharField(_("last error"), max_length=MAX_ERROR, blank=True)
     written_at = models.DateTimeField(_("written at"), default=timezone.now)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
-    asked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("sent again by"),
-        on_delete=models.PROTECT,
-        related_name="+",
-        null=True,
-        blank=True,
-    )
+    asked_by = ByField(_("sent again by"), null=True)
 
     objects = LetterQuerySet.as_manager()
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.alters_data import alters_data
 from core.append_only import AppendOnly
+from core.fields import ByField
 from core.money import SMALLEST, MoneyField
 from orders.exceptions import OrderNotCancellable
 from products.models import MAX_QUANTITY, Product, StockMovement
@@ -341,14 +342,7 @@ class Event(AppendOnly):
     what = models.CharField(_("what"), max_length=20, choices=What.choices)
     about = models.CharField(_("number"), max_length=64, blank=True)
     evidence = models.CharField(_("evidence"), max_length=MAX_EVIDENCE, blank=True)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("by"),
-        on_delete=models.PROTECT,
-        related_name="+",
-        null=True,
-        blank=True,
-    )
+    by = ByField(_("by"), null=True)
 
     class Meta:
         ordering = ["id"]

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.alters_data import alters_data
 from core.append_only import AppendOnly
+from core.fields import ByField
 from core.money import LARGEST, SMALLEST, MoneyField, price_validators
 from products.exceptions import OutOfStock, shortage
 
@@ -195,14 +196,7 @@ class StockMovement(AppendOnly):
     cause = models.CharField(_("cause"), max_length=10, choices=Cause.choices)
     reference = models.CharField(_("order number"), max_length=32, blank=True, db_index=True)
     reason = models.CharField(_("reason"), max_length=200, blank=True)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("by"),
-        on_delete=models.PROTECT,
-        related_name="+",
-        null=True,
-        blank=True,
-    )
+    by = ByField(_("by"), null=True)
 
     class Meta:
         ordering = ["-id"]

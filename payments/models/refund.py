@@ -7,7 +7,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Self
 
-from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -15,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.alters_data import alters_data
 from core.due import Due, DueQuerySet
+from core.fields import ByField
 from core.money import SMALLEST, MoneyField, total
 from orders.models import Event, Order
 from payments import journal
@@ -105,22 +105,8 @@ class Refund(Due):
     )
     cause = models.CharField(_("cause"), max_length=10, choices=Cause.choices)
     reason = models.CharField(_("reason"), max_length=200, blank=True)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("requested by"),
-        on_delete=models.PROTECT,
-        related_name="+",
-        null=True,
-        blank=True,
-    )
-    approved_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("approved by"),
-        on_delete=models.PROTECT,
-        related_name="+",
-        null=True,
-        blank=True,
-    )
+    requested_by = ByField(_("requested by"), null=True)
+    approved_by = ByField(_("approved by"), null=True)
     restocks = models.BooleanField(_("goods come back"), default=False)
     last_answer = models.CharField(_("last answer"), max_length=200, blank=True)
     done_at = models.DateTimeField(_("refunded at"), null=True, blank=True)
