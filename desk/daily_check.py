@@ -42,6 +42,14 @@ class DailyCheck:
         return "bad" if self.wrong else "unknown" if self.missing else "good"
 
     @property
+    def title(self) -> str:
+        return {
+            "good": _("Yesterday adds up"),
+            "bad": _("It does not add up"),
+            "unknown": _("Not known yet"),
+        }[self.tone]
+
+    @property
     def causes(self) -> list[Cause]:
         return self.wrong + self.missing
 

@@ -349,5 +349,9 @@ class Event(AppendOnly):
         verbose_name = _("event")
         verbose_name_plural = _("events")
 
+    @property
+    def is_by_buyer(self) -> bool:
+        return self.by_id is not None and self.by_id == self.order.user_id
+
     def __str__(self) -> str:
         return f"{self.get_what_display()} {self.about}".strip()

@@ -79,10 +79,14 @@ def panel_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "is_waiting": is_waiting,
         "qr": attempts.drawn(code) if code else "",
         "qr_address": code,
-        # A phone cannot scan itself.
-        "offers_qr": settings.ALIPAY_QR and attempts.kind_for(request) is Payment.Kind.PAGE,
+        "offers_qr": not code and offers_qr(request),
         "refunds": refunds,
     }
+
+
+def offers_qr(request: HttpRequest) -> bool:
+    """Whether a QR code is of use: a phone cannot scan itself."""
+    return settings.ALIPAY_QR and attempts.kind_for(request) is Payment.Kind.PAGE
 
 
 @require_safe
