@@ -16,7 +16,7 @@ import pytest
 
 from books import reconciliation
 from books.models import Bill, Difference
-from books.tests.test_reconciliation import in_console
+from books.tests.reconciling import in_console
 from books.tests.time_travel import BILL, DAY, World, travelling
 from conftest import Sandbox, make_order, make_product
 from payments import journal, refunds
