@@ -20,7 +20,10 @@ from django.utils.functional import Promise
 
 KINDS = ("xlsx", "csv")
 MAX_FILE = 2 * 1024 * 1024  # bytes
-MAX_UNPACKED = 50 * 1024 * 1024  # bytes; an XLSX is a zip
+MAX_UNPACKED = 32 * 1024 * 1024  # bytes; an XLSX is a zip
+# XML elements of a sheet, or of its strings; and of each other part, styles and names among them.
+MAX_SHEET_ELEMENTS = 600_000
+MAX_ELEMENTS = 40_000
 MAX_ROWS = 2_000  # that are read; and so many blank ones between them
 MAX_COLUMNS = 60
 MAX_WRITTEN = 50_000  # rows

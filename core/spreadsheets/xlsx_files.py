@@ -41,9 +41,7 @@ NO_WORKBOOK = (
 def read_xlsx(data: bytes) -> Iterator[list[Any]]:
     """Yield the rows of the sheet that was open when the file was saved."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as parts:
-            if sum(part.file_size for part in parts.infolist()) > spreadsheets.MAX_UNPACKED:
-                raise Unreadable(_("The file is too large when unpacked."))
+        refuse_bombs(data)
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet = book.active
         if sheet is None:
@@ -54,6 +52,31 @@ def read_xlsx(data: bytes) -> Iterator[list[Any]]:
             yield list(cells)
     except NO_WORKBOOK as trouble:
         raise Unreadable(_("This is not an XLSX file that can be read.")) from trouble
+
+
+def refuse_bombs(data: bytes) -> None:
+    """Raise Unreadable for a small file that would keep whoever reads it busy for long.
+
+    A zip's reader gives no more of a part than it says there is.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as parts:
+        if sum(part.file_size for part in parts.infolist()) > spreadsheets.MAX_UNPACKED:
+            raise Unreadable(_("The file is too large when unpacked."))
+        for part in parts.infolist():
+            if elements(parts, part) > most_elements(part.filename):
+                raise Unreadable(_("The file has too many cells or styles."))
+
+
+def elements(parts: zipfile.ZipFile, part: zipfile.ZipInfo) -> int:
+    """Count where a tag begins, or ends, in whatever encoding."""
+    with parts.open(part) as opened:
+        return sum(piece.count(b"<") for piece in iter(lambda: opened.read(1024 * 1024), b""))
+
+
+def most_elements(name: str) -> int:
+    is_sheet = "worksheets/" in name or "sharedStrings" in name
+    # Each begins, and most end.
+    return 2 * (spreadsheets.MAX_SHEET_ELEMENTS if is_sheet else spreadsheets.MAX_ELEMENTS)
 
 
 def write_xlsx(headings: list[str], rows: Iterable[list[Any]]) -> io.BytesIO:
