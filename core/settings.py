@@ -14,6 +14,7 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from huey.serializer import SignedSerializer
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -34,6 +35,9 @@ except ImproperlyConfigured:
         "example the output of: "
         'python -c "import secrets; print(secrets.token_urlsafe(50))"'
     ) from None
+# Keys of before, while sessions and links signed by them are still about: change SECRET_KEY by
+# putting the old one here, and take it out after two weeks.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 CSRF_FAILURE_VIEW = "core.problems.csrf_refused"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -86,6 +90,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "core.caching.no_store_for_accounts",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -186,6 +191,8 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "users.views.locked_out"
 AXES_VERBOSE = False
+# A row for each log in would be one for ever.
+AXES_DISABLE_ACCESS_LOG = True
 # `manage.py axes_reset_username` frees somebody; its tables have no names in Chinese.
 AXES_ENABLE_ADMIN = False
 
@@ -233,6 +240,8 @@ WHITENOISE_USE_FINDERS = True
 HUEY = {
     "name": "guitai",
     "immediate": False,
+    # A message is a pickle, and whoever writes one into the queue could run what they like.
+    "serializer": SignedSerializer(secret=SECRET_KEY),
     # One for money, and one that may wait for a mail server (letters.tasks).
     "consumer": {"workers": 2, "worker_type": "thread"},
 }

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from users.models import User
+from users.usernames import refuse_lookalikes
 
 
 class RegistrationForm(UserCreationForm):
@@ -32,6 +33,7 @@ class RegistrationForm(UserCreationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].widget.attrs["autocomplete"] = "username"
+        self.fields["username"].validators.append(refuse_lookalikes)
 
     def create(self) -> User | None:
         """Make the account, or leave the words in ``errors`` and return None.

@@ -16,8 +16,8 @@ Change = Callable[[bytes], bytes]
 def spreadsheet(part: str = "", change: Change = bytes) -> bytes:
     """Return a spreadsheet of two rows, a part of it changed."""
     book, whole = Workbook(), io.BytesIO()
-    book.active.append(["SKU", "name"])  # type: ignore[union-attr]
-    book.active.append(["1", "tea"])  # type: ignore[union-attr]
+    book.active.append(["SKU", "name"])
+    book.active.append(["1", "tea"])
     book.save(whole)
     changed = io.BytesIO()
     with zipfile.ZipFile(whole) as old, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as new:

@@ -233,3 +233,28 @@ def test_register_by_the_api_refuses(
     assert (response.status_code, response["Content-Type"]) == (422, "application/problem+json")
     assert list(response.json()["errors"]) == [field]
     assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("username", ["аdmin", "ΑLICE", "раypal", "al٣ce", "ａlice\u200b"])
+def test_a_name_that_looks_like_anothers_is_refused(
+    db: None, client: Client, username: str
+) -> None:
+    form = {"username": username, "password1": PASSWORD, "password2": PASSWORD}
+
+    page = client.post("/users/register/", form)
+    answer = client.post(
+        "/api/v1/users", {"username": username, "password": PASSWORD}, "application/json"
+    )
+
+    assert list(page.context["form"].errors) == ["username"]
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["username"])
+    assert User.objects.count() == 0
+
+
+@pytest.mark.parametrize("username", ["小明", "𠮷野", "alice_2026", "li.wei@example.com"])
+def test_a_name_of_chinese_or_english_is_welcome(db: None, client: Client, username: str) -> None:
+    form = {"username": username, "password1": PASSWORD, "password2": PASSWORD}
+
+    client.post("/users/register/", form)
+
+    assert User.objects.get().username == username
