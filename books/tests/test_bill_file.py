@@ -2,14 +2,17 @@
 
 import http.server
 import io
+import socket
 import threading
 import time
 import tracemalloc
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -318,13 +321,51 @@ def test_a_redirect_within_the_web_is_followed() -> None:
         assert BillFile(file, day=DAY).checked().rows == 2
 
 
-@pytest.mark.parametrize("target", ["ftp://127.0.0.1/bill", "file:///etc/hostname", "gopher://x/"])
-def test_a_redirect_out_of_the_web_is_not_followed(target: str) -> None:
+def test_a_redirect_out_of_the_web_is_not_followed() -> None:
+    """Somebody listens there: whoever followed would have come."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        target = f"ftp://127.0.0.1:{elsewhere.getsockname()[1]}/bill"
+        elsewhere.setblocking(False)
+
+        with (
+            bill_centre(answer(status=302, Location=target)) as url,
+            pytest.raises(ResultUnknown, match="leads elsewhere"),
+        ):
+            bill_file.download(url)
+
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
+@pytest.mark.parametrize("target", ["file:///etc/hostname", "gopher://x/", "data:,1"])
+def test_a_redirect_to_no_address_of_the_web_says_nothing(target: str) -> None:
     with (
         bill_centre(answer(status=302, Location=target)) as url,
-        pytest.raises(ResultUnknown),
+        pytest.raises(ResultUnknown, match="HTTPError"),
     ):
         bill_file.download(url)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_followed"),
+    [
+        *(("http", "http", True), ("http", "https", True), ("https", "https", True)),
+        *(("https", "http", False), ("http", "ftp", False), ("https", "ftp", False)),
+    ],
+)
+def test_a_redirect_never_leads_down(before: str, after: str, is_followed: bool) -> None:
+    request = urllib.request.Request(f"{before}://bill.example/")
+
+    def redirected() -> Any:
+        return bill_file.WithinTheWeb().redirect_request(
+            request, io.BytesIO(), 302, "Found", Message(), f"{after}://bill.example/2"
+        )
+
+    if is_followed:
+        assert redirected().full_url == f"{after}://bill.example/2"
+    else:
+        with pytest.raises(ResultUnknown):
+            redirected()
 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
