@@ -8,7 +8,6 @@ compared with the sandbox's own books. ``GUITAI_PURCHASES`` asks for more than t
 
 import http.client
 import json
-import random
 import subprocess
 import tempfile
 import time
@@ -37,7 +36,7 @@ from payments.models.notice import Notice
 from payments.models.payment import Payment
 from payments.models.refund import Refund
 from payments.tests.test_expiry import let_time_pass, tick
-from payments.tests.test_killed import KILLS, PURCHASES, MortalShop, kill, start
+from payments.tests.test_killed import KILLS, PURCHASES, MortalShop, dice, kill, start
 from products.models import Product
 from users.models import User
 
@@ -215,15 +214,16 @@ def alive(*mortals: Any) -> Iterator[None]:
 
 def kill_at_random(town: Town, mortals: dict[str, Any], kills: int, purchases: list[Any]) -> None:
     """Kill each of them in turn, and let it be dead for a moment."""
+    chance = dice()
     for number in range(kills):
         name = list(mortals)[number % len(mortals)]
-        while town.done < (number + random.random()) * PURCHASES / (kills + 1):
+        while town.done < (number + chance.random()) * PURCHASES / (kills + 1):
             for purchase in purchases:
                 if purchase.done():
                     purchase.result()
             time.sleep(0.02)
         mortals[name].kill()
-        time.sleep(random.random() / 2)
+        time.sleep(chance.random() / 2)
         mortals[name].start()
         town.kills[name] += 1
 
