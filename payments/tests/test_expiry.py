@@ -239,7 +239,11 @@ def test_a_second_payment_of_a_paid_order_returns(
     tick()
     tick()
 
-    assert Order.objects.get().transaction_id == second.trade_no or Order.objects.get().is_paid
+    second.refresh_from_db()
+    assert second.trade_no
+    assert (Order.objects.get().status, Order.objects.get().transaction_id) == (
+        *("PAID", second.trade_no),
+    )
     assert sandbox.trade(first)["refund_fee"] == "19.80"
     assert sandbox.trade(second.out_trade_no)["refund_fee"] in ("0.00", None, "")
     assert Product.objects.get().stock == 8
