@@ -77,6 +77,9 @@ def panel_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         # Past its time an order is still unpaid until Alipay has been asked: the page waits too.
         "is_settled": not order.is_unpaid and not any(refund.is_open for refund in refunds),
         "is_waiting": is_waiting,
+        "state": state_of(order, is_waiting=is_waiting, has_code=bool(code), refunds=refunds),
+        # Until the page asks again; money that goes back takes longer than money that comes.
+        "seconds": 2 if order.is_unpaid else 10,
         "qr": attempts.drawn(code) if code else "",
         "qr_address": code,
         "offers_qr": not code and offers_qr(request),
@@ -87,6 +90,19 @@ def panel_context(request: HttpRequest, order: Order) -> dict[str, Any]:
 def offers_qr(request: HttpRequest) -> bool:
     """Whether a QR code is of use: a phone cannot scan itself."""
     return settings.ALIPAY_QR and attempts.kind_for(request) is Payment.Kind.PAGE
+
+
+def state_of(order: Order, *, is_waiting: bool, has_code: bool, refunds: list[Refund]) -> str:
+    """Put in a few words what the panel says: while they stay the same, it says nothing new."""
+    if has_code:
+        paying = "qr"
+    elif is_waiting:
+        paying = "waiting"
+    elif order.is_payable:
+        paying = "open"
+    else:
+        paying = order.status.lower()
+    return " ".join([paying, *(refund.status.lower() for refund in refunds)])
 
 
 @require_safe
