@@ -245,8 +245,6 @@ class Order(models.Model):
                 setattr(self, name, value)
         return bool(mine)
 
-    # No template can call these.
-
 
 class OrderItem(models.Model):
     """A line of an order: the name and the unit price are those of the moment of the purchase."""

@@ -173,7 +173,11 @@ TAMPERING = {
         "UPDATE payments_journalentry SET what = 'SALE', credit = 'SALES' WHERE what = 'LATE_IN'"
     ),
     "sale booked as late money too": INSERT.format(
-        *("LATE_IN", "ALIPAY", "LATE_MONEY", "9.90", "NULL"),
+        "LATE_IN",
+        "ALIPAY",
+        "LATE_MONEY",
+        "9.90",
+        "NULL",
     ),
     "refund booked as late money too": (
         "INSERT INTO payments_journalentry "

@@ -349,8 +349,12 @@ def test_a_redirect_to_no_address_of_the_web_says_nothing(target: str) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "is_followed"),
     [
-        *(("http", "http", True), ("http", "https", True), ("https", "https", True)),
-        *(("https", "http", False), ("http", "ftp", False), ("https", "ftp", False)),
+        ("http", "http", True),
+        ("http", "https", True),
+        ("https", "https", True),
+        ("https", "http", False),
+        ("http", "ftp", False),
+        ("https", "ftp", False),
     ],
 )
 def test_a_redirect_never_leads_down(before: str, after: str, is_followed: bool) -> None:

@@ -137,12 +137,13 @@ def test_a_refund_is_asked_about_while_it_is_open(refund: Refund, status: str) -
 
 
 def test_an_unknown_refund_is_asked_about_by_its_number(refund: Refund) -> None:
-    for changes, can in [
+    cases: list[tuple[dict[str, Any], bool]] = [
         ({"out_request_no": "console"}, True),
         ({"out_request_no": ""}, False),
         ({"out_request_no": "console", "out_trade_no": "other"}, False),
         ({"out_request_no": "console", "is_refund": False, "out_trade_no": "other"}, False),
-    ]:
+    ]
+    for changes, can in cases:
         row = row_of(refund, **changes)
         assert recovery.can_be_recovered(row, Ours.of([row])) == can
 
@@ -161,7 +162,10 @@ def fees_in_the_journal() -> list[tuple[str, str, str, Decimal, bool]]:
 def test_a_fee_is_booked_once_at_the_time_of_its_row(payment: Payment, refund: Refund) -> None:
     refund.mark_done()
     refund.refresh_from_db()
-    known = [(row_of(payment), payment), (row_of(refund, fee=Decimal("-0.03")), refund)]
+    known: fees.Known = [
+        (row_of(payment), payment),
+        (row_of(refund, fee=Decimal("-0.03")), refund),
+    ]
 
     assert [fees.book_fees(known) for _ in range(2)] == [[], []]
 

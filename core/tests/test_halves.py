@@ -69,77 +69,94 @@ def shop(transactional_db: None, settings: Any) -> SimpleNamespace:
 # What is done, what breaks in the middle of it.
 STORIES: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "an order and its lines": (
-        *(OrderItem.objects, "bulk_create"),
+        OrderItem.objects,
+        "bulk_create",
         lambda shop: make_order(shop.alice, shop.tea),
     ),
     "an order and its history": (Order, "record", lambda shop: make_order(shop.alice, shop.tea)),
     "a line and the total": (
-        *(Order, "add_up"),
+        Order,
+        "add_up",
         lambda shop: OrderItem.objects.create(order=shop.unpaid, product=shop.cup, quantity=1),
     ),
     "cancel and its stock": (Product, "release", lambda shop: shop.unpaid.cancel(by=shop.alice)),
     "back and its movement": (
-        *(StockMovement, "save"),
+        StockMovement,
+        "save",
         lambda shop: shop.unpaid.restock(StockMovement.Cause.CANCEL),
     ),
     "a product and its first stock": (StockMovement, "save", lambda shop: make_product("pot")),
     "a correction and its movement": (
-        *(StockMovement, "save"),
+        StockMovement,
+        "save",
         lambda shop: Product.correct(shop.tea.pk, difference=1, reason="counted", by=shop.by),
     ),
     "paid and its history": (
-        *(Order, "record"),
+        Order,
+        "record",
         lambda shop: shop.unpaid.mark_paid(
             payment_method="alipay", transaction_id="1", paid_at=shop.unpaid.created_at
         ),
     ),
     "refunded and its history": (
-        *(Order, "record"),
+        Order,
+        "record",
         lambda shop: shop.payment.order.mark_refunded(),
     ),
     "an attempt and its history": (
-        *(Order, "record"),
+        Order,
+        "record",
         lambda shop: Payment.objects.attempt(shop.unpaid, kind="qr"),
     ),
     "settled and the order": (
-        *(Order, "mark_paid"),
+        Order,
+        "mark_paid",
         lambda shop: shop.attempt.settle(other_trade(shop.attempt)),
     ),
     "settled and the journal": (
-        *(journal, "book"),
+        journal,
+        "book",
         lambda shop: shop.attempt.settle(other_trade(shop.attempt)),
     ),
     "late money and its refund": (
-        *(RefundQuerySet, "of_late_money_of"),
+        RefundQuerySet,
+        "of_late_money_of",
         lambda shop: shop.late.settle(other_trade(shop.late)),
     ),
     "closed and its history": (Order, "record", lambda shop: shop.attempt.close()),
     "a verdict and its history": (
-        *(Order, "record"),
+        Order,
+        "record",
         lambda shop: shop.stored.record_verdict("CLOSED", payment=shop.attempt),
     ),
     "settled and the verdict": (
-        *(Notice, "record_verdict"),
+        Notice,
+        "record_verdict",
         lambda shop: act_upon(shop.stored, notice(shop.attempt, trade_no="2")),
     ),
     "closed and the verdict": (
-        *(Notice, "record_verdict"),
+        Notice,
+        "record_verdict",
         lambda shop: act_upon(shop.stored, notice(shop.attempt, trade_status="TRADE_CLOSED")),
     ),
     "a refund and its history": (
-        *(Order, "record"),
+        Order,
+        "record",
         lambda shop: request_refund(shop.payment, amount=FIVE, by=shop.by),
     ),
     "approved and its history": (
-        *(Order, "record"),
+        Order,
+        "record",
         lambda shop: refunds.approve(shop.waiting, by=shop.second),
     ),
     "declined and its history": (
-        *(Order, "record"),
+        Order,
+        "record",
         lambda shop: refunds.decline(shop.waiting, by=shop.second, reason="no"),
     ),
     "tried again and its history": (
-        *(Order, "record"),
+        Order,
+        "record",
         lambda shop: refunds.retry(shop.failed, by=shop.by),
     ),
     "done and the journal": (journal, "book", lambda shop: shop.requested.mark_done()),
@@ -148,7 +165,8 @@ STORIES: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "failed and its history": (Order, "record", lambda shop: shop.requested.mark_failed("ACQ.NO")),
     "unclear and its history": (Order, "record", lambda shop: shop.requested.note("unknown")),
     "an import and its log": (
-        *(LogEntry.objects, "log_actions"),
+        LogEntry.objects,
+        "log_actions",
         lambda shop: imports.carry_out(shop.draft.pk, by=shop.by),
     ),
 }

@@ -159,7 +159,9 @@ def test_history_and_stock_say_who_cancelled(
     moved = StockMovement.objects.first()
     assert moved
     assert (moved.cause, moved.quantity, moved.reference) == (
-        *(cause, 2, Order.objects.get().order_id),
+        cause,
+        2,
+        Order.objects.get().order_id,
     )
 
 

@@ -242,7 +242,8 @@ def test_a_second_payment_of_a_paid_order_returns(
     second.refresh_from_db()
     assert second.trade_no
     assert (Order.objects.get().status, Order.objects.get().transaction_id) == (
-        *("PAID", second.trade_no),
+        "PAID",
+        second.trade_no,
     )
     assert sandbox.trade(first)["refund_fee"] == "19.80"
     assert sandbox.trade(second.out_trade_no)["refund_fee"] in ("0.00", None, "")

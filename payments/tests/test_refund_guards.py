@@ -284,7 +284,9 @@ def test_only_what_is_open_is_sent(whole: Payment, status: str) -> None:
         ("ACQ.TRADE_HAS_FINISHED done", True),
         ("ACQ.SELLER_BALANCE_NOT_ENOUGH", False),
         ("ACQ.REASON_TRADE_BEEN_FREEZEN", False),
-        *(("no fund_change", False), ("isv.invalid-signature", False), ("40004", False)),
+        ("no fund_change", False),
+        ("isv.invalid-signature", False),
+        ("40004", False),
     ],
 )
 def test_only_alipays_own_no_is_final(answer: str, is_final: bool) -> None:

@@ -14,8 +14,14 @@ from users.models import User
 @pytest.mark.parametrize(
     ("stock", "difference", "is_done"),
     [
-        *((10, -10, True), (10, -11, False), (10, -1, True), (0, 1, True), (0, -1, False)),
-        *((MAX_STOCK - 1, 1, True), (MAX_STOCK, 1, False), (MAX_STOCK - 1, 2, False)),
+        (10, -10, True),
+        (10, -11, False),
+        (10, -1, True),
+        (0, 1, True),
+        (0, -1, False),
+        (MAX_STOCK - 1, 1, True),
+        (MAX_STOCK, 1, False),
+        (MAX_STOCK - 1, 2, False),
     ],
 )
 def test_a_correction_stays_within_its_bounds(
@@ -39,7 +45,10 @@ def test_a_correction_tells_who_and_why(tea: Product, operator: User) -> None:
     moved = StockMovement.objects.first()
     assert moved
     assert (moved.quantity, moved.cause, moved.reason, moved.by) == (
-        *(-3, "CORRECTION", "broken", operator),
+        -3,
+        "CORRECTION",
+        "broken",
+        operator,
     )
     assert Product.objects.get().updated_at > before
 
@@ -86,7 +95,9 @@ def test_a_release_gives_back_to_what_is_there_now(tea: Product) -> None:
 @pytest.mark.parametrize(
     ("stock", "is_sold_out", "is_scarce", "at_once"),
     [
-        *((0, True, False, 0), (1, False, True, 1), (SCARCE, False, True, SCARCE)),
+        (0, True, False, 0),
+        (1, False, True, 1),
+        (SCARCE, False, True, SCARCE),
         (SCARCE + 1, False, False, SCARCE + 1),
         (MAX_QUANTITY, False, False, MAX_QUANTITY),
         (MAX_QUANTITY + 1, False, False, MAX_QUANTITY),
