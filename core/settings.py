@@ -321,8 +321,10 @@ ALIPAY_PUBLIC_KEY_STRING = _key("ALIPAY_PUBLIC_KEY_STRING", "alipay_public_key.p
 ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", default=30)
 # So many unpaid orders a buyer may hold at once.
 MAX_UNPAID_ORDERS = env.int("MAX_UNPAID_ORDERS", default=5)
-# Yuan: when a payment's refunds come to more, a second operator must approve.
+# Yuan: what one operator may send back of a payment, and of all payments in a day, alone.
 REFUND_APPROVAL_AMOUNT = env("REFUND_APPROVAL_AMOUNT", cast=Decimal, default=Decimal("1000.00"))
+# One person keeps this shop: what would need a second operator is told by mail and waits an hour.
+ONE_PERSON_SHOP = env.bool("ONE_PERSON_SHOP", default=False)
 # Of a product on sale the desk tells when so many are left, or fewer.
 LOW_STOCK = env.int("LOW_STOCK", default=5)
 # So long what Alipay signed is kept whole; then its hash, its verdict, and what it says of money.

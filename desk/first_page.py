@@ -18,6 +18,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import Count, Min, Model, QuerySet
 from django.db.models.functions import TruncDate
@@ -33,7 +34,9 @@ from core.money import total, yuan
 from desk import charts
 from desk.charts import Chart
 from desk.daily_check import DailyCheck, daily_check
+from letters.one_person import readers
 from orders.models import Order, OrderStatus
+from payments import one_person
 from payments.models.payment import Payment
 from payments.models.refund import Refund, late_money
 from products.models import Product
@@ -113,6 +116,15 @@ class Worker:
 
 
 @dataclass
+class OnePerson:
+    """That no second operator is asked for large refunds, or soon is not."""
+
+    begins_at: datetime | None  # None: the worker has not seen the setting yet
+    has_begun: bool
+    is_anybody_told: bool
+
+
+@dataclass
 class Desk:
     """What one person sees on it: a panel that is not theirs is None, or empty."""
 
@@ -126,6 +138,7 @@ class Desk:
     charts: list[Chart] = field(default_factory=list)
     stock: Stock | None = None
     worker: Worker | None = None
+    one_person: OnePerson | None = None
 
     @classmethod
     def of(cls, request: HttpRequest) -> Desk:
@@ -137,6 +150,12 @@ class Desk:
         )
         if all(sees(request, model) for model in (Bill, Difference, AuditReport)):
             desk.daily_check = daily_check()
+        if desk.sees_refunds and settings.ONE_PERSON_SHOP:
+            desk.one_person = OnePerson(
+                begins_at=one_person.begins_at(),
+                has_begun=one_person.has_begun(),
+                is_anybody_told=readers().exists(),
+            )
         if desk.sees_orders or desk.sees_refunds:
             desk.days = the_last_days(orders=desk.sees_orders, refunds=desk.sees_refunds)
             desk.today = desk._today()

@@ -9,7 +9,7 @@ import threading
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task
 
-from letters import post
+from letters import one_person, post
 from payments.tasks import WITHIN_THE_MINUTE
 
 one_postman = threading.Lock()
@@ -27,6 +27,7 @@ def letters_that_are_due() -> None:
     if not one_postman.acquire(blocking=False):
         return
     try:
+        one_person.tell_of_what_waits()
         post.write_letters()
         post.send_what_is_due()
     finally:

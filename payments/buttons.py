@@ -15,7 +15,7 @@ from core.admin import changelist
 from core.buttons import Button, Link
 from core.money import LARGEST, SMALLEST, yuan
 from orders.models import Order
-from payments import expiry, notify, query, refunds
+from payments import expiry, notify, one_person, query, refunds
 from payments.exceptions import AskLater, NothingToAsk
 from payments.models.notice import Notice
 from payments.models.payment import Payment
@@ -110,6 +110,10 @@ def ask_about(payment: Payment, *, by: User) -> str:
 
 def refund(payment: Payment, *, by: User, **wanted: Any) -> str:
     asked = refunds.request_refund(payment, by=by, **wanted)
+    if asked.is_waiting and one_person.has_begun():
+        return gettext(
+            "The refund is told by email, and goes an hour later; until then it can be declined."
+        )
     if asked.is_waiting:
         return gettext("The refund waits until a second operator approves it.")
     return gettext("The refund is on its way; look here what became of it.")

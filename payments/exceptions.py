@@ -15,7 +15,8 @@ Problem
 ├── QRNotOffered            this shop does not take that way
 ├── RefundTooHigh           more than is left of what was paid
 ├── RefundNotWaiting        somebody approved or declined it already
-├── SecondOperatorNeeded    whoever asked for a refund cannot approve it
+├── SecondOperatorNeeded    whoever asked for a refund, or is behind who did, cannot approve it
+├── OwnOrder                nobody refunds what they bought themselves
 ├── RefundNotFailed         only one that failed is tried again
 ├── NoticeAccepted          there is nothing to mend by replaying it
 └── NoticeStillRefused      replayed, and refused again
@@ -132,7 +133,17 @@ class RefundNotWaiting(Problem):
 class SecondOperatorNeeded(Problem):
     status, slug = 403, "second-operator-needed"
     title = _("A second operator must approve")
-    detail = _("Whoever asked for a refund cannot approve it.")
+    detail = _(
+        "Whoever asked for a refund cannot approve it, nor can an account that they made or "
+        "changed within the last seven days, or that made or changed theirs, or that the same "
+        "person made or changed."
+    )
+
+
+class OwnOrder(Problem):
+    status, slug = 403, "own-order"
+    title = _("This order is your own")
+    detail = _("Somebody else of the staff must decide about its money.")
 
 
 class RefundNotFailed(Problem):

@@ -14,7 +14,6 @@ import logging
 from decimal import Decimal
 from hashlib import sha256
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -22,6 +21,7 @@ from core.due import log_and_continue
 from core.money import yuan
 from orders.models import Event
 from payments import alipay
+from payments.approval import needs_approval, refuse_own, refuse_same_person
 from payments.exceptions import (
     AlipaySaysNo,
     AnotherRefund,
@@ -31,7 +31,6 @@ from payments.exceptions import (
     RefundTooHigh,
     Refused,
     ResultUnknown,
-    SecondOperatorNeeded,
 )
 from payments.models.payment import Payment
 from payments.models.refund import OPEN_REFUNDS, Refund
@@ -56,8 +55,8 @@ def request_refund(
     """Write down that a part of a payment, or all of it, is to go back.
 
     Raise RefundTooHigh when the refunds would come to more than was paid; then nothing is written.
-    The goods come back only with the payment that bought them. Above REFUND_APPROVAL_AMOUNT, all
-    that was refunded without a second operator's approval counted in, it waits for one.
+    The goods come back only with the payment that bought them. Above what one operator may decide
+    alone (`approval`) it waits for a second. Raise OwnOrder for the order of whoever asks.
 
     ``after`` is how many refunds of this payment whoever asks knows of; raise AnotherRefund when
     there are more by now, as when a form was sent twice. ``key`` is whoever asks' own name for this
@@ -66,6 +65,7 @@ def request_refund(
     """
     with transaction.atomic():
         payment = locked(payment)
+        refuse_own(payment, by=by)
         earlier = payment.refunds.count()
         if after is not None and after != earlier:
             raise AnotherRefund
@@ -79,7 +79,7 @@ def request_refund(
         left = payment.refundable() if payment.status == Payment.Status.PAID else Decimal("0.00")
         if amount > left:
             raise RefundTooHigh(left=left)
-        waits = needs_approval(payment, amount)
+        waits = needs_approval(payment, amount, by=by)
         refund = Refund.objects.create(
             payment=payment,
             amount=amount,
@@ -102,20 +102,16 @@ def fingerprint(key: str, *, by: User) -> str:
     return f"K{sha256(f'{by.pk} {key}'.encode()).hexdigest()[:24]}"
 
 
-def needs_approval(payment: Payment, amount: Decimal) -> bool:
-    """Whether one operator alone would send back more than one may."""
-    return amount + payment.refunded_by_one() > settings.REFUND_APPROVAL_AMOUNT
-
-
 def approve(refund: Refund, *, by: User) -> None:
     """Let a refund go that waited for a second operator.
 
-    Raise RefundNotWaiting when it does not wait, and SecondOperatorNeeded for whoever asked for it.
+    Raise RefundNotWaiting when it does not wait, SecondOperatorNeeded for whoever asked for it or
+    is behind who did, and OwnOrder for whoever placed the order.
     """
     with transaction.atomic():
         refund = waiting(refund)
-        if refund.requested_by == by:
-            raise SecondOperatorNeeded
+        refuse_own(refund.payment, by=by)
+        refuse_same_person(refund, by=by)
         refund.status, refund.approved_by = Refund.Status.REQUESTED, by
         refund.due_at = timezone.now()
         refund.save(update_fields=["status", "approved_by", "due_at", "updated_at"])
@@ -128,25 +124,28 @@ def decline(refund: Refund, *, by: User, reason: str) -> None:
     with transaction.atomic():
         refund = waiting(refund)
         refund.status, refund.last_answer = Refund.Status.DECLINED, reason[:200]
-        refund.save(update_fields=["status", "last_answer", "updated_at"])
+        refund.due_at = None
+        refund.save(update_fields=["status", "last_answer", "due_at", "updated_at"])
         record_event(refund, Event.What.REFUND_DECLINED, evidence=reason, by=by)
 
 
 def retry(refund: Refund, *, by: User) -> None:
     """Try a refund again that failed, with its own number: what was done is not done twice.
 
-    It counts again for REFUND_APPROVAL_AMOUNT, and may wait for a second operator. Raise
-    RefundNotFailed when it did not fail, and RefundTooHigh when others took its place.
+    It counts again, as a decision of whoever tries it, and may wait for a second operator. Raise
+    RefundNotFailed when it did not fail, RefundTooHigh when others took its place, and OwnOrder for
+    whoever placed the order.
     """
     with transaction.atomic():
         payment = locked(refund.payment)
+        refuse_own(payment, by=by)
         refund = payment.refunds.get(pk=refund.pk)
         if not refund.has_failed:
             raise RefundNotFailed
         if refund.amount > payment.refundable():
             raise RefundTooHigh(left=payment.refundable())
         is_by_one = refund.cause == Refund.Cause.OPERATOR and not refund.approved_by
-        waits = is_by_one and needs_approval(payment, refund.amount)
+        waits = is_by_one and needs_approval(payment, refund.amount, by=by)
         refund.status = Refund.Status.WAITING if waits else Refund.Status.REQUESTED
         refund.tries, refund.due_at = 0, None if waits else timezone.now()
         refund.save(update_fields=["status", "tries", "due_at", "updated_at"])

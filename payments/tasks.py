@@ -6,7 +6,7 @@ The rows know what is due. A tick that is lost, or a worker that dies, loses not
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task
 
-from payments import expiry, refunds
+from payments import expiry, one_person, refunds
 from payments.models.notice import Notice
 
 # Seconds after each full minute, beside the minute itself: Huey's clock knows minutes only.
@@ -24,6 +24,8 @@ def every_minute() -> None:
 def what_is_due() -> None:
     expiry.ask_what_is_due()
     expiry.cancel_expired_orders()
+    one_person.note_setting()
+    one_person.let_go_what_waited()
     refunds.send_what_is_due()
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.forms import UserCreationForm, UsernameField
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -50,6 +50,21 @@ class RegistrationForm(UserCreationForm):
         except IntegrityError:
             self.add_error("username", self.Meta.error_messages["username"]["unique"])
             return None
+
+
+class NewAccountForm(forms.ModelForm):
+    """An account of the staff: without a password, until its owner has chosen one by a link."""
+
+    email = User._meta.get_field("email").formfield(required=True)
+
+    class Meta:
+        model = User
+        fields = ("username", "email")
+        field_classes = {"username": UsernameField}
+
+    def save(self, commit: bool = True) -> User:
+        self.instance.set_unusable_password()
+        return super().save(commit)
 
 
 class AccountForm(forms.ModelForm):

@@ -44,6 +44,13 @@ CATALOGUE = {
 }
 
 
+# Tables that came after the dump: with a first row, there is something that must not change.
+SINCE = {
+    "users_accountchange": "INSERT INTO users_accountchange (account_id, by_id, what, at) "
+    "SELECT id, id, 'MADE', date_joined FROM users_user",
+}
+
+
 @pytest.fixture(params=DUMPS, ids=lambda dump: dump.stem)
 def old_shop(request: pytest.FixtureRequest, tmp_path: Path, db: None) -> Iterator[str]:
     """The database of a dump: its address."""
@@ -99,7 +106,11 @@ def in_order(table: re.Match[str]) -> str:
 
 def rows(database: Any) -> dict[str, int]:
     """Return how many rows each table has whose rows are never changed."""
-    tables = [model._meta.db_table for model in apps.get_models() if issubclass(model, AppendOnly)]
+    there = {
+        name.split()[0] for kind, name, _ in catalogue(database) if kind in ("table", "column")
+    }
+    models = [model for model in apps.get_models() if issubclass(model, AppendOnly)]
+    tables = [model._meta.db_table for model in models if model._meta.db_table in there]
     count = "SELECT count(*) FROM {}"
     return {table: database.execute(count.format(table)).fetchone()[0] for table in tables}
 
@@ -112,7 +123,7 @@ def test_a_shop_of_before_is_upgraded(old_shop: str) -> None:
     manage(old_shop, "migrate", "--verbosity", "0")
 
     with opened(old_shop) as database, opened(environment_of_a_child()["DATABASE_URL"]) as new:
-        assert rows(database) == before
+        assert rows(database) == before | dict.fromkeys(SINCE, 0)
         assert catalogue(database) == catalogue(new)
     assert "Everything adds up" in manage(old_shop, "audit")
 
@@ -123,5 +134,7 @@ def test_a_shop_of_before_is_upgraded(old_shop: str) -> None:
 def test_what_was_written_is_never_changed_after_an_upgrade(old_shop: str, table: str) -> None:
     manage(old_shop, "migrate", "--verbosity", "0")
 
-    with opened(old_shop) as database, pytest.raises(Exception, match="only ever added"):
-        database.execute(f"UPDATE {table} SET at = at")
+    with opened(old_shop) as database:
+        database.execute(SINCE.get(table, "SELECT 1"))
+        with pytest.raises(Exception, match="only ever added"):
+            database.execute(f"UPDATE {table} SET at = at")
