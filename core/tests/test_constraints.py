@@ -16,6 +16,7 @@ from letters.models import Letter
 from letters.post import write_letters
 from orders.models import Order, OrderItem
 from payments.journal import JournalEntry
+from payments.models.one_person import OnePersonShop
 from payments.models.payment import Payment
 from payments.models.refund import Refund
 from payments.refunds import request_refund
@@ -49,6 +50,7 @@ OF_FIELDS = {
     "Bill.refunds",
     "Difference.seen_in",
     "AuditReport.count",
+    "OnePersonShop.id",
 }
 
 # A constraint, a row to be written again, what makes it another row, what is refused of it, and
@@ -168,6 +170,13 @@ def test_each_category_name_and_slug_is_there_once(other: Product) -> None:
     write_again(Category, {"name": "other", "slug": "other"})
 
 
+def test_a_shop_is_of_one_person_since_one_day(db: None) -> None:
+    OnePersonShop.objects.create()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        OnePersonShop.objects.create(id=2)
+
+
 def test_the_migrations_made_these_constraints_and_no_others(db: None) -> None:
     """As the database tells them: whoever adds one, or takes one away, says so here."""
     found = set()
@@ -182,7 +191,7 @@ def test_the_migrations_made_these_constraints_and_no_others(db: None) -> None:
                 elif not is_of_json(told["columns"]):
                     found.add(f"{model.__name__}.{told['columns'][0]}")
 
-    assert found == OF_FIELDS | {case[0] for case in CASES}
+    assert found == OF_FIELDS | {case[0] for case in CASES} | {"one_person_shop_once"}
 
 
 def is_of_json(columns: list[str]) -> bool:

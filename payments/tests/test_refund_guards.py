@@ -10,6 +10,7 @@ from django.utils import timezone
 from conftest import Sandbox, make_order
 from orders.models import Order
 from payments import alipay, refunds
+from payments.approval import needs_approval
 from payments.exceptions import (
     AnotherRefund,
     KeyUsed,
@@ -113,15 +114,15 @@ def test_the_limit_counts_what_one_operator_decided_alone(
 ) -> None:
     settings.REFUND_APPROVAL_AMOUNT = Decimal("5.00")
     refund_in("DONE", whole, Decimal("3.00"))
-    assert not refunds.needs_approval(whole, Decimal("2.00"))
-    assert refunds.needs_approval(whole, Decimal("2.01"))
+    assert not needs_approval(whole, Decimal("2.00"), by=operator)
+    assert needs_approval(whole, Decimal("2.01"), by=operator)
 
     Refund.objects.update(approved_by=second)
-    assert not refunds.needs_approval(whole, Decimal("5.00"))
+    assert not needs_approval(whole, Decimal("5.00"), by=operator)
     Refund.objects.update(approved_by=None, cause="CONSOLE")
-    assert not refunds.needs_approval(whole, Decimal("5.00"))
+    assert not needs_approval(whole, Decimal("5.00"), by=operator)
     Refund.objects.update(cause="OPERATOR", status="FAILED")
-    assert not refunds.needs_approval(whole, Decimal("5.00"))
+    assert not needs_approval(whole, Decimal("5.00"), by=operator)
 
 
 @pytest.mark.parametrize(("known", "is_refused"), [(0, True), (1, False), (2, True)])
