@@ -37,6 +37,7 @@ from orders import checkout
 from orders.models import Order
 from payments import alipay
 from products.models import Category, Product
+from users import roles
 from users.models import User
 
 PASSWORD = "longjing-2026"
@@ -66,6 +67,8 @@ def operator(db: None) -> User:
 
 def make_staff(role: str, username: str = "") -> User:
     """Somebody of the staff, in one of its roles."""
+    if not Group.objects.filter(name=role).exists():
+        roles.make()  # a test with real transactions has emptied every table
     user = User.objects.create_user(username or role, password=PASSWORD, is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     return user

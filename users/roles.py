@@ -61,9 +61,10 @@ ROLES = {
 }
 
 
-def make_once(sender: Any, *, using: str, **_: Any) -> None:
-    """Make the roles after a `migrate`, unless there are any."""
-    if not Group.objects.using(using).exists():
+def make_once(sender: Any, *, using: str, plan: Any = (), **_: Any) -> None:
+    """Make the roles after the `migrate` that made the accounts, and never again."""
+    done = {(migration.app_label, migration.name) for migration, _is_undone in plan}
+    if ("users", "0001_initial") in done and not Group.objects.using(using).exists():
         make(using=using)
 
 
