@@ -82,7 +82,7 @@ STORIES: dict[str, tuple[list[str], Callable[[Any], Any]]] = {
     ),
     "settle": (["payments_payment"], lambda shop: shop.attempt.settle(shop.trade)),
     "request a refund": (
-        ["payments_payment"],
+        ["payments_payment", "users_user"],
         lambda shop: request_refund(shop.payment, amount=FIVE, by=shop.by),
     ),
     "approve a refund": (
@@ -93,7 +93,10 @@ STORIES: dict[str, tuple[list[str], Callable[[Any], Any]]] = {
         ["payments_payment"],
         lambda shop: refunds.decline(shop.waiting, by=shop.second, reason="no"),
     ),
-    "retry a refund": (["payments_payment"], lambda shop: refunds.retry(shop.failed, by=shop.by)),
+    "retry a refund": (
+        ["payments_payment", "users_user"],
+        lambda shop: refunds.retry(shop.failed, by=shop.by),
+    ),
     "a refund is done": (["payments_payment"], lambda shop: shop.requested.mark_done()),
     "claim payments": (
         ["payments_payment SKIP LOCKED"],
