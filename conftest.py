@@ -267,6 +267,8 @@ def shop(django_db_setup: None) -> Iterator[str]:
             str(port),
             "--workers",
             "2",
+            "--workers-kill-timeout",
+            "5",
         ],
         cwd=Path(__file__).parent,
         env=environment_of_a_child(),
